@@ -1,0 +1,41 @@
+"""Every error this platform raises on purpose; a message names the thing, the value and the way out."""
+
+
+class TrafficError(Exception):
+    """Base of the tree. The command line prints its message, without a traceback, and exits 1."""
+
+
+class SettingsError(TrafficError):
+    """A setting has a value that cannot work."""
+
+
+class InputError(TrafficError):
+    """A file given by the user cannot be read as what it claims to be; names the file and, if known, the row."""
+
+
+class SchemaMismatchError(TrafficError):
+    """A table lacks a column, or a column has another type, than the contract in ``smartcity.columns``."""
+
+
+class MissingDataError(TrafficError):
+    """The lake has no data where a job needs some; says which command makes it."""
+
+
+class ModelError(TrafficError):
+    """A model version is broken, foreign, or does not fit the data it is asked to score."""
+
+
+class NoChampionError(ModelError):
+    """The registry answers, but no version carries the champion alias."""
+
+
+class GateFailedError(TrafficError):
+    """A data-quality gate found a FAIL expectation broken."""
+
+
+class InstallError(TrafficError):
+    """Something that ``traffic up`` must fetch or find is not to be had."""
+
+
+class ServiceError(TrafficError):
+    """A service does not start, does not answer, or its port is taken."""

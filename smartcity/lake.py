@@ -1,0 +1,276 @@
+"""The lake: Parquet tables under one root, partitioned by the city's local date, published atomically.
+
+A writer puts files under ``TABLE/run-ID/date=D/``, then ``publish`` swaps the table's manifest: a reader sees the
+old partition or the new one, never half of each. A manifest says what each partition was made from. Files that no
+manifest names are left-overs of killed runs; ``sweep`` removes them.
+"""
+
+import json
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.dataset as pads
+import pyarrow.parquet as pq
+from pyarrow import fs
+from pydantic import BaseModel, Field
+
+from smartcity import columns
+from smartcity.city import City
+from smartcity.errors import MissingDataError, SettingsError
+from smartcity.settings import Settings
+
+MANIFEST = "_manifest.json"
+#: A reader that opened a manifest may read its files this long after they were replaced.
+READER_GRACE = timedelta(hours=1)
+
+
+class Partition(BaseModel):
+    """One published day of a table. ``files`` are relative to the table; ``made_from`` names inputs by content."""
+
+    files: list[str]
+    rows: int
+    run_id: str
+    made_from: dict[str, Any] = Field(default_factory=dict)
+
+
+class Manifest(BaseModel):
+    """What a reader may read: the published partitions by ISO date."""
+
+    partitions: dict[str, Partition] = Field(default_factory=dict)
+
+
+class Run:
+    """A writer's private folder inside a table; nothing in it is visible before ``Table.publish``."""
+
+    def __init__(self, table: "Table") -> None:
+        self.table = table
+        self.run_id = datetime.now(UTC).strftime("%Y%m%dT%H%M%S-") + secrets.token_hex(4)
+        self.path = f"{table.path}/run-{self.run_id}"
+
+
+class Table:
+    """One table of a data set: reads by date range, replaces whole days."""
+
+    def __init__(self, filesystem: fs.FileSystem, path: str, schema: pa.Schema, uri: str) -> None:
+        self.filesystem = filesystem
+        self.path = path
+        self.schema = schema
+        self._uri = uri
+
+    @property
+    def name(self) -> str:
+        """The table's name, e.g. ``trips``."""
+        return self.path.rsplit("/", 1)[-1]
+
+    def uri(self, relative: str = "") -> str:
+        """Address of a file of the table, as Spark reads it."""
+        return f"{self._uri}/{relative}" if relative else self._uri
+
+    def manifest(self) -> Manifest:
+        """The published partitions; empty before the first run."""
+        path = f"{self.path}/{MANIFEST}"
+        if self.filesystem.get_file_info(path).type == fs.FileType.NotFound:
+            return Manifest()
+        with self.filesystem.open_input_stream(path) as stream:
+            return Manifest.model_validate_json(stream.read())
+
+    def dates(self) -> list[date]:
+        """Published days, ascending."""
+        return sorted(date.fromisoformat(day) for day in self.manifest().partitions)
+
+    def files(self, start: date | None = None, end: date | None = None) -> list[str]:
+        """Addresses of the files of the days ``start`` … ``end``, both included."""
+        return [
+            self.uri(name)
+            for day, partition in sorted(self.manifest().partitions.items())
+            if (start is None or day >= start.isoformat()) and (end is None or day <= end.isoformat())
+            for name in partition.files
+        ]
+
+    def require_files(self, start: date | None, end: date | None, maker: str) -> list[str]:
+        """As ``files``. Raises: MissingDataError where there are none, naming the command that makes them."""
+        files = self.files(start, end)
+        if not files:
+            span = f" from {start or 'the beginning'} to {end or 'the end'}"
+            raise MissingDataError(f"{self.uri()} has no data{span}. Make it with: {maker}")
+        return files
+
+    def read(self, start: date | None = None, end: date | None = None, names: list[str] | None = None) -> pa.Table:
+        """The rows of the days ``start`` … ``end`` as one Arrow table (for small tables, tests and the replay)."""
+        prefix = len(self.uri()) - len(self.path)
+        paths = [uri[prefix:] for uri in self.files(start, end)]
+        schema = self.schema if names is None else pa.schema([self.schema.field(name) for name in names])
+        if not paths:
+            return schema.empty_table()
+        stored = pads.dataset(paths, schema=self.schema, format="parquet", filesystem=self.filesystem)
+        return stored.to_table(columns=schema.names)
+
+    def begin(self) -> Run:
+        """A private folder to write into."""
+        return Run(self)
+
+    def write(self, rows: pa.Table, made_from: Mapping[str, Any] | None = None) -> None:
+        """Replace the days that ``rows`` holds by its rows (for small tables and tests; Spark writes its own runs)."""
+        run = self.begin()
+        for day in rows.column("date").unique().to_pylist():
+            part = rows.filter(pa.compute.equal(rows.column("date"), day)).select(self.schema.names).cast(self.schema)
+            folder = f"{run.path}/date={day.isoformat()}"
+            self.filesystem.create_dir(folder, recursive=True)
+            pq.write_table(part, f"{folder}/part-0.parquet", filesystem=self.filesystem)
+        self.publish(run, rows.column("date").unique().to_pylist(), made_from)
+
+    def publish(self, run: Run, replaced: Iterable[date], made_from: Mapping[str, Any] | None = None) -> int:
+        """Make the files of ``run`` the content of the days ``replaced``; a day without files becomes empty.
+
+        Returns: the number of rows published. A day that the run wrote but that is not in ``replaced`` is refused:
+        it would overwrite a day the run did not see whole.
+        """
+        written: dict[str, Partition] = {}
+        for info in self._walk(run.path):
+            day = info.path.rsplit("/date=", 1)[1].split("/", 1)[0]
+            rows = pq.read_metadata(info.path, filesystem=self.filesystem).num_rows
+            partition = written.setdefault(
+                day, Partition(files=[], rows=0, run_id=run.run_id, made_from=dict(made_from or {}))
+            )
+            partition.files.append(info.path[len(self.path) + 1 :])
+            partition.rows += rows
+        days = {day.isoformat() for day in replaced}
+        if stray := sorted(set(written) - days):
+            raise MissingDataError(f"run {run.run_id} of {self.name} wrote days it was not asked to replace: {stray}")
+        with self._lock():
+            manifest = self.manifest()
+            for day in days:
+                manifest.partitions.pop(day, None)
+            manifest.partitions.update(written)
+            self._swap(MANIFEST, manifest.model_dump_json(indent=1).encode())
+        return sum(partition.rows for partition in written.values())
+
+    def sweep(self, grace: timedelta = READER_GRACE) -> int:
+        """Remove files that no manifest names and that are older than ``grace``. Returns: how many."""
+        named = {name for partition in self.manifest().partitions.values() for name in partition.files}
+        oldest = datetime.now(UTC) - grace
+        stale = [
+            info.path
+            for info in self._walk(self.path)
+            if info.path[len(self.path) + 1 :] not in named and info.mtime < oldest
+        ]
+        for path in stale:
+            self.filesystem.delete_file(path)
+        return len(stale)
+
+    def _walk(self, path: str) -> Iterator[fs.FileInfo]:
+        selector = fs.FileSelector(path, recursive=True, allow_not_found=True)
+        for info in sorted(self.filesystem.get_file_info(selector), key=lambda info: info.path):
+            if info.type == fs.FileType.File and info.path.endswith(".parquet"):
+                yield info
+
+    def _swap(self, name: str, content: bytes) -> None:
+        self.filesystem.create_dir(self.path, recursive=True)
+        temporary = f"{self.path}/.{name}.{secrets.token_hex(4)}"
+        with self.filesystem.open_output_stream(temporary) as stream:
+            stream.write(content)
+        self.filesystem.move(temporary, f"{self.path}/{name}")
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """One publisher at a time on a local disk; on an object store the scheduler's pool keeps to one."""
+        if not isinstance(self.filesystem, fs.LocalFileSystem):
+            yield
+            return
+        import fcntl
+
+        Path(self.path).mkdir(parents=True, exist_ok=True)
+        with open(f"{self.path}/.lock", "w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+
+class Dataset:
+    """One named data set of the lake and the city it belongs to."""
+
+    def __init__(self, root: str, name: str, default_city: City) -> None:
+        if not name.replace("-", "").replace("_", "").isalnum():
+            raise SettingsError(f"data set name {name!r}: use letters, digits, - and _")
+        self.name = name
+        self.uri = f"{root.rstrip('/')}/{name}" if "://" in root else str(Path(root).resolve() / name)
+        self._filesystem, self._path = fs.FileSystem.from_uri(self.uri)
+        self._default_city = default_city
+
+    @classmethod
+    def of(cls, settings: Settings, name: str | None = None) -> Self:
+        """The data set ``name``, by default the one the settings name."""
+        return cls(settings.lake_root, name or settings.dataset, settings.city)
+
+    def exists(self) -> bool:
+        """Whether anything was ever ingested under this name."""
+        return self._filesystem.get_file_info(f"{self._path}/city.json").type != fs.FileType.NotFound
+
+    @property
+    def city(self) -> City:
+        """The city the data set was ingested with; the settings' city before that."""
+        if not self.exists():
+            return self._default_city
+        with self._filesystem.open_input_stream(f"{self._path}/city.json") as stream:
+            return City.model_validate_json(stream.read())
+
+    def create(self, city: City) -> None:
+        """Remember the city. Raises: SettingsError where the data set already belongs to a different one."""
+        if self.exists():
+            if self.city != city:
+                changed = sorted(key for key, value in city if getattr(self.city, key) != value)
+                raise SettingsError(
+                    f"data set {self.name!r} was made with other values of {changed}; choose another --name, "
+                    f"or remove {self.uri} to start over"
+                )
+            return
+        self.put_json("city.json", json.loads(city.model_dump_json()))
+
+    def get_json(self, name: str) -> Any:
+        """A small document of the data set; None where there is none."""
+        path = f"{self._path}/{name}"
+        if self._filesystem.get_file_info(path).type == fs.FileType.NotFound:
+            return None
+        with self._filesystem.open_input_stream(path) as stream:
+            return json.loads(stream.read())
+
+    def put_json(self, name: str, content: Any) -> None:
+        """Write a small document, atomically."""
+        self._filesystem.create_dir(self._path, recursive=True)
+        temporary = f"{self._path}/.{name}.{secrets.token_hex(4)}"
+        with self._filesystem.open_output_stream(temporary) as stream:
+            stream.write(json.dumps(content, indent=1).encode())
+        self._filesystem.move(temporary, f"{self._path}/{name}")
+
+    def table(self, name: str, schema: pa.Schema) -> Table:
+        """A table by name."""
+        return Table(self._filesystem, f"{self._path}/{name}", schema, f"{self.uri}/{name}")
+
+    @property
+    def trips(self) -> Table:
+        """Cleaned trips, by pick-up date."""
+        return self.table("trips", columns.TRIPS)
+
+    @property
+    def quarantine(self) -> Table:
+        """Rows not kept, by the date they were ingested for."""
+        return self.table("quarantine", columns.QUARANTINE)
+
+    @property
+    def positions(self) -> Table:
+        """Vehicle positions."""
+        return self.table("positions", columns.POSITIONS)
+
+    @property
+    def windows(self) -> Table:
+        """Cell × window aggregates."""
+        return self.table("windows", columns.WINDOWS)
+
+    @property
+    def truth(self) -> Table:
+        """The generated city's true speeds; empty for real data."""
+        return self.table("truth", columns.TRUTH)

@@ -1,0 +1,65 @@
+"""One ``Settings``, read from the environment (``TRAFFIC_*``) and ``.env``; built in mains and passed down."""
+
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from smartcity.city import City
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Where things are and how they listen. Secrets have no default. ``.env.example`` documents each one."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TRAFFIC_", env_file=ROOT / ".env", env_nested_delimiter="__", extra="ignore", frozen=True
+    )
+
+    home: Path = Field(default=ROOT / "var", description="Everything written at run time lives under this folder.")
+    lake: str = Field(default="", description="Root of the lake, a path or object-store URL; empty: HOME/lake.")
+    dataset: str = Field(default="city", description="The data set that jobs, replay and training use by default.")
+    city: City = Field(default=City(), description="Default city for new data sets; fields as TRAFFIC_CITY__NAME.")
+
+    bind_host: str = Field(default="127.0.0.1", description="Address the API listens on.")
+    api_token: SecretStr | None = Field(default=None, description="Required as soon as the API listens further.")
+    api_port: int = 5000
+    mlflow_port: int = 5001
+    airflow_port: int = 8085
+    kafka_port: int = 9092
+    kafka_controller_port: int = 9093
+
+    kafka_bootstrap: str = Field(default="", description="Brokers as host:port,…; empty: the embedded one.")
+    mlflow_tracking_uri: str = Field(default="", description="MLflow server; empty: the embedded one.")
+    database_url: str = Field(default="", description="Serving database (SQLAlchemy URL); empty: SQLite in HOME.")
+
+    spark_master: str = Field(default="local[2]", description="local[N] or spark://host:7077.")
+    spark_driver_memory: str = "2g"
+    stream_driver_memory: str = "1g"
+    stream_trigger_seconds: float = Field(default=1.0, gt=0)
+    allowed_lateness_minutes: int = Field(default=4, ge=0, description="Later events are counted, not aggregated.")
+    future_tolerance_seconds: int = Field(default=60, ge=0, description="Events further ahead of now are rejected.")
+    push_seconds: float = Field(default=2.0, gt=0, description="Interval of WebSocket updates.")
+    max_map_vehicles: int = Field(default=5000, ge=0, description="Vehicles sent to a map; thinned fairly above it.")
+
+    @cached_property
+    def lake_root(self) -> str:
+        """Root of the lake."""
+        return self.lake or str(self.home / "lake")
+
+    @cached_property
+    def kafka(self) -> str:
+        """Bootstrap servers."""
+        return self.kafka_bootstrap or f"127.0.0.1:{self.kafka_port}"
+
+    @cached_property
+    def mlflow(self) -> str:
+        """MLflow tracking and registry URI."""
+        return self.mlflow_tracking_uri or f"http://127.0.0.1:{self.mlflow_port}"
+
+    @cached_property
+    def database(self) -> str:
+        """SQLAlchemy URL of the serving database."""
+        return self.database_url or f"sqlite:///{self.home / 'serving.db'}"
