@@ -1,0 +1,1 @@
+"""Batch jobs: one module each, a pure ``DataFrame -> DataFrame`` function and a thin main around it."""

@@ -1,0 +1,52 @@
+"""What every job's main shares: its arguments, its session, and the one line of figures it ends with."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from pyspark.sql import SparkSession
+
+from smartcity.errors import TrafficError
+from smartcity.lake import Dataset
+from smartcity.settings import Settings
+from smartcity.spark.session import create_session
+
+
+@dataclass(frozen=True)
+class Span:
+    """City-local days ``start`` … ``end``, both included; None: from the first or to the last there is."""
+
+    start: date | None = None
+    end: date | None = None
+
+
+Figures = Mapping[str, int | float | str | None]
+Job = Callable[[SparkSession, Dataset, Span, argparse.Namespace], Figures]
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """The arguments that all jobs take; a job may add its own."""
+    arguments = argparse.ArgumentParser(description=description)
+    arguments.add_argument("--dataset", help="name of the data set; default: TRAFFIC_DATASET")
+    arguments.add_argument("--from", dest="start", type=date.fromisoformat, help="first day, YYYY-MM-DD, city time")
+    arguments.add_argument("--to", dest="end", type=date.fromisoformat, help="last day, included")
+    return arguments
+
+
+def run(name: str, job: Job, arguments: argparse.ArgumentParser, argv: list[str] | None = None) -> None:
+    """Parse, open the data set and a session, run, and print the figures as one JSON line (the log's last)."""
+    options = arguments.parse_args(argv)
+    settings = Settings()
+    started = time.monotonic()
+    spark = create_session(settings, f"traffic {name}")
+    try:
+        figures = job(spark, Dataset.of(settings, options.dataset), Span(options.start, options.end), options)
+    except TrafficError as error:
+        sys.exit(f"{name}: {error}")
+    finally:
+        spark.stop()
+    print(json.dumps({"job": name, **figures, "seconds": round(time.monotonic() - started, 2)}), flush=True)
