@@ -1,6 +1,6 @@
 """The lake: Parquet tables under one root, partitioned by the city's local date, published atomically.
 
-A writer puts files under ``TABLE/run-ID/date=D/``, then ``publish`` swaps the table's manifest: a reader sees the
+A writer puts files under ``TABLE/run=ID/date=D/``, then ``publish`` swaps the table's manifest: a reader sees the
 old partition or the new one, never half of each. A manifest says what each partition was made from. Files that no
 manifest names are left-overs of killed runs; ``sweep`` removes them.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 from pyarrow import fs
@@ -50,7 +51,8 @@ class Run:
     def __init__(self, table: "Table") -> None:
         self.table = table
         self.run_id = datetime.now(UTC).strftime("%Y%m%dT%H%M%S-") + secrets.token_hex(4)
-        self.path = f"{table.path}/run-{self.run_id}"
+        self.path = f"{table.path}/run={self.run_id}"
+        self.uri = table.uri(f"run={self.run_id}")
 
 
 class Table:
@@ -107,7 +109,14 @@ class Table:
         schema = self.schema if names is None else pa.schema([self.schema.field(name) for name in names])
         if not paths:
             return schema.empty_table()
-        stored = pads.dataset(paths, schema=self.schema, format="parquet", filesystem=self.filesystem)
+        stored = pads.dataset(
+            paths,
+            schema=self.schema,
+            format="parquet",
+            filesystem=self.filesystem,
+            partitioning=pads.partitioning(pa.schema([("run", pa.string()), ("date", pa.date32())]), flavor="hive"),
+            partition_base_dir=self.path,
+        )
         return stored.to_table(columns=schema.names)
 
     def begin(self) -> Run:
@@ -118,7 +127,9 @@ class Table:
         """Replace the days that ``rows`` holds by its rows (for small tables and tests; Spark writes its own runs)."""
         run = self.begin()
         for day in rows.column("date").unique().to_pylist():
-            part = rows.filter(pa.compute.equal(rows.column("date"), day)).select(self.schema.names).cast(self.schema)
+            part = rows.filter(pc.equal(rows.column("date"), day)).select(self.schema.names).cast(self.schema)
+            # The date stands in the folder's name, as Spark writes and reads it.
+            part = part.drop_columns("date")
             folder = f"{run.path}/date={day.isoformat()}"
             self.filesystem.create_dir(folder, recursive=True)
             pq.write_table(part, f"{folder}/part-0.parquet", filesystem=self.filesystem)
