@@ -65,7 +65,10 @@ class WindowRow(Base):
 
 
 class StreamProgress(Base):
-    """One row per stream query: its last micro-batch in figures. Lag tools do not see Spark's offsets."""
+    """One row per stream query: its last micro-batch in figures. Lag tools do not see Spark's offsets.
+
+    Events read = ``total_good`` (in a window) + ``total_rejected`` (broke a rule) + ``total_late`` (window closed).
+    """
 
     __tablename__ = "stream_progress"
 
@@ -79,4 +82,5 @@ class StreamProgress(Base):
     lag_events: Mapped[int] = mapped_column(BigInteger)
     total_good: Mapped[int] = mapped_column(BigInteger)
     total_rejected: Mapped[int] = mapped_column(BigInteger)
+    total_late: Mapped[int] = mapped_column(BigInteger)
     model_version: Mapped[str | None] = mapped_column(String(32))

@@ -1,0 +1,131 @@
+"""Writes of the stream: keyed upserts, so that a batch that runs twice changes nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Executable, Table, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from smartcity.messages import ScoredWindow
+from smartcity.store.tables import StreamProgress, WindowRow
+
+#: Column values of one window row.
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class WindowSums:
+    """The exact sums behind one window, in the units of ``columns.WINDOWS``."""
+
+    speed_sum: int
+    speed_square_sum: int
+    vehicle_bits: int
+
+
+@dataclass(frozen=True)
+class BatchFigures:
+    """What one micro-batch did. Counts are of this batch; the row in the database adds them up once per batch."""
+
+    batch_id: int
+    updated_utc: datetime
+    newest_event_utc: datetime | None
+    input_rows: int
+    good: int
+    rejected: int
+    late: int
+    input_rows_per_second: float
+    batch_seconds: float
+    lag_events: int
+    model_version: str | None
+
+
+def window_row(scored: ScoredWindow, sums: WindowSums) -> Row:
+    """A scored window and its sums as the values of a ``WindowRow``."""
+    forecast = scored.forecast
+    return {
+        "cell_id": scored.cell_id,
+        "window_start_utc": scored.window_start_utc,
+        "window_end_utc": scored.window_end_utc,
+        "vehicle_count": scored.vehicle_count,
+        "position_count": scored.position_count,
+        "speed_sum": sums.speed_sum,
+        "speed_square_sum": sums.speed_square_sum,
+        "vehicle_bits": sums.vehicle_bits,
+        "avg_speed_mph": scored.avg_speed_mph,
+        "std_speed_mph": scored.std_speed_mph,
+        "free_flow_mph": scored.free_flow_mph,
+        "ratio": scored.ratio,
+        "level": scored.level.value,
+        "forecast_for_utc": forecast.for_utc if forecast else None,
+        "forecast_level": forecast.level.value if forecast else None,
+        "probability_low": forecast.probability_low if forecast else None,
+        "probability_medium": forecast.probability_medium if forecast else None,
+        "probability_high": forecast.probability_high if forecast else None,
+        "expected_speed_mph": forecast.expected_speed_mph if forecast else None,
+        "model_version": forecast.model_version if forecast else None,
+        "updated_utc": scored.updated_utc,
+    }
+
+
+def upsert_windows(connection: Connection, rows: Sequence[Row]) -> None:
+    """Insert the windows, or replace those that are there, by (cell_id, window_start_utc)."""
+    _upsert(connection, WindowRow.__table__, rows)  # type: ignore[arg-type]
+
+
+def record_progress(connection: Connection, query: str, batch: BatchFigures) -> None:
+    """Bring the query's row up to ``batch``; its totals grow only where the batch was not recorded before."""
+    stored = connection.execute(
+        select(
+            StreamProgress.batch_id, StreamProgress.total_good, StreamProgress.total_rejected, StreamProgress.total_late
+        ).where(StreamProgress.query == query)
+    ).first()
+    last, good, rejected, late = stored or (-1, 0, 0, 0)
+    again = batch.batch_id <= last
+    row = {
+        "query": query,
+        "batch_id": max(batch.batch_id, last),
+        "updated_utc": batch.updated_utc,
+        "newest_event_utc": batch.newest_event_utc,
+        "input_rows": batch.input_rows,
+        "input_rows_per_second": batch.input_rows_per_second,
+        "batch_seconds": batch.batch_seconds,
+        "lag_events": batch.lag_events,
+        "total_good": good if again else good + batch.good,
+        "total_rejected": rejected if again else rejected + batch.rejected,
+        "total_late": late if again else late + batch.late,
+        "model_version": batch.model_version,
+    }
+    _upsert(connection, StreamProgress.__table__, [row])  # type: ignore[arg-type]
+
+
+def reset_progress(engine: Engine, query: str) -> None:
+    """Forget a query's row: its checkpoint starts again at batch 0."""
+    with engine.begin() as connection:
+        connection.execute(delete(StreamProgress).where(StreamProgress.query == query))
+
+
+def prune_windows(engine: Engine, before: datetime) -> int:
+    """Delete windows that started before ``before``. Returns: how many."""
+    with engine.begin() as connection:
+        return connection.execute(delete(WindowRow).where(WindowRow.window_start_utc < before)).rowcount
+
+
+def _upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    if not rows:
+        return
+    key = [column.name for column in table.primary_key]
+    others = [column.name for column in table.columns if column.name not in key]
+    # One prepared statement run for many rows: a single INSERT of thousands of values takes longer to compile than to run.
+    connection.execute(_insert(connection.dialect.name, table, key, others), list(rows))
+
+
+def _insert(dialect: str, table: Table, key: list[str], others: list[str]) -> Executable:
+    if dialect == "sqlite":
+        into_sqlite = sqlite.insert(table)
+        return into_sqlite.on_conflict_do_update(key, set_={name: into_sqlite.excluded[name] for name in others})
+    into_postgresql = postgresql.insert(table)
+    return into_postgresql.on_conflict_do_update(
+        index_elements=key, set_={name: into_postgresql.excluded[name] for name in others}
+    )
