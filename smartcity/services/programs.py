@@ -1,0 +1,136 @@
+"""The programs of the embedded set-up: how each is started, and what its environment says."""
+
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from smartcity.services import java, kafka
+from smartcity.settings import ROOT, Settings
+
+#: Every process of ours carries these two: `down` finds them by it, whoever their parent is by then.
+SERVICE_MARK = "TRAFFIC_SERVICE"
+HOME_MARK = "TRAFFIC_HOME"
+
+
+@dataclass(frozen=True)
+class Program:
+    """One supervised program. ``start_seconds``: alive that long, it counts as started."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str] = field(default_factory=dict)
+    start_seconds: int = 3
+    stop_seconds: int = 20
+
+
+def base_environment(settings: Settings) -> dict[str, str]:
+    """What every program gets: the home, this environment's programs first, and frugal memory arenas."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    return {
+        HOME_MARK: str(settings.home),
+        "PATH": path,
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+        "MALLOC_ARENA_MAX": "2",
+        "MLFLOW_TRACKING_URI": settings.mlflow,
+    }
+
+
+def mlflow(settings: Settings) -> Program:
+    """The registry: SQLite behind it, artifacts through the server, one worker, no job workers (2 GB)."""
+    folder = settings.home / "mlflow"
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [
+        *(sys.executable, "-m", "mlflow", "server"),
+        *("--host", "127.0.0.1", "--port", str(settings.mlflow_port), "--workers", "1"),
+        *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
+        *("--artifacts-destination", str(folder / "artifacts")),
+    ]
+    environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    return Program("mlflow", command, {**base_environment(settings), **environment}, start_seconds=5)
+
+
+def broker(settings: Settings) -> Program:
+    """Kafka."""
+    return Program("kafka", kafka.command(settings), base_environment(settings), start_seconds=5, stop_seconds=30)
+
+
+def spark_connection(master: str) -> str:
+    """Airflow's connection for a Spark master, as JSON: a URI with brackets would fall back to YARN."""
+    host, _, port = master.rpartition(":") if master.startswith("spark://") else (master, "", "")
+    connection: dict[str, object] = {"conn_type": "spark", "host": host, "extra": {"deploy-mode": "client"}}
+    if port:
+        connection["port"] = int(port)
+    return json.dumps(connection)
+
+
+def airflow_environment(settings: Settings) -> dict[str, str]:
+    """Airflow's configuration: loopback only, SQLite, few processes, connections to Spark and Kafka.
+
+    Everybody who can reach the port is administrator, without a password: it is bound to loopback and stays there.
+    """
+    folder = settings.home / "airflow"
+    address = f"http://127.0.0.1:{settings.airflow_port}"
+    kafka_connection = {"conn_type": "kafka", "extra": {"bootstrap.servers": settings.kafka, "group.id": "airflow"}}
+    return {
+        **base_environment(settings),
+        **java.environment(settings),
+        "AIRFLOW_HOME": str(folder),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "2",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder / 'airflow.db'}",
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(settings.airflow_port),
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__API__BASE_URL": address,
+        "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(folder / "logs"),
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "AIRFLOW_CONN_SPARK_DEFAULT": spark_connection(settings.spark_master),
+        "AIRFLOW_CONN_KAFKA_DEFAULT": json.dumps(kafka_connection),
+    }
+
+
+def airflow_command(*arguments: str) -> list[str]:
+    """Airflow's command line in this environment."""
+    return [sys.executable, "-m", "airflow", *arguments]
+
+
+def airflow(settings: Settings) -> list[Program]:
+    """Airflow's four parts, each supervised by itself: in one `standalone` a dead scheduler stays dead."""
+    environment = airflow_environment(settings)
+    parts = ("api-server", "scheduler", "dag-processor", "triggerer")
+    return [Program(f"airflow-{part}", airflow_command(part), environment, start_seconds=10) for part in parts]
+
+
+def stream(settings: Settings) -> Program:
+    """The structured-streaming job."""
+    environment = {**base_environment(settings), **java.environment(settings)}
+    return Program("stream", [sys.executable, "-m", "streaming.stream"], environment, start_seconds=10)
+
+
+def replay(settings: Settings) -> Program:
+    """The producer: the data set's trips, driven again as if they happened now."""
+    return Program("replay", [sys.executable, "-m", "streaming.replay"], base_environment(settings))
+
+
+def api(settings: Settings) -> Program:
+    """The web server: REST, WebSocket, and the front end's built files."""
+    return Program("api", [sys.executable, "-m", "api"], base_environment(settings))
+
+
+def all_programs(settings: Settings) -> list[Program]:
+    """Every program, in the order in which they are started."""
+    embedded: list[Program] = []
+    if not settings.mlflow_tracking_uri:
+        embedded.append(mlflow(settings))
+    if not settings.kafka_bootstrap:
+        embedded.append(broker(settings))
+    return [*embedded, *airflow(settings), stream(settings), replay(settings), api(settings)]
