@@ -61,7 +61,12 @@ def _round_axial(a: Floats, b: Floats) -> npt.NDArray[np.int64]:
 def _fit(bounds: Bounds, resolution: int) -> _Projection | None:
     """Fit the projection on the cells that cover ``bounds``; None where no single projective map fits them."""
     box = h3.LatLngPoly(
-        [(bounds.south, bounds.west), (bounds.south, bounds.east), (bounds.north, bounds.east), (bounds.north, bounds.west)]
+        [
+            (bounds.south, bounds.west),
+            (bounds.south, bounds.east),
+            (bounds.north, bounds.east),
+            (bounds.north, bounds.west),
+        ]
     )
     inner = h3.h3shape_to_cells(box, resolution) or [h3.latlng_to_cell(*bounds.center, resolution)]
     cells = sorted({ring for cell in inner for ring in h3.grid_disk(cell, 1)})

@@ -30,6 +30,15 @@ MANIFEST = "_manifest.json"
 READER_GRACE = timedelta(hours=1)
 
 
+def _swap(filesystem: fs.FileSystem, folder: str, name: str, content: bytes) -> None:
+    """Replace a file's content so that a reader sees the old or the new, whatever is killed when."""
+    filesystem.create_dir(folder, recursive=True)
+    temporary = f"{folder}/.{name}.{secrets.token_hex(4)}"
+    with filesystem.open_output_stream(temporary) as stream:
+        stream.write(content)
+    filesystem.move(temporary, f"{folder}/{name}")
+
+
 class Partition(BaseModel):
     """One published day of a table. ``files`` are relative to the table; ``made_from`` names inputs by content."""
 
@@ -94,6 +103,15 @@ class Table:
             for name in partition.files
         ]
 
+    def versions(self, dates: Iterable[date]) -> dict[str, str]:
+        """Which run made each day: what a table derived from these days records as its inputs."""
+        partitions = self.manifest().partitions
+        return {
+            f"{self.name}/{day.isoformat()}": partitions[day.isoformat()].run_id
+            for day in dates
+            if day.isoformat() in partitions
+        }
+
     def require_files(self, start: date | None, end: date | None, maker: str) -> list[str]:
         """As ``files``. Raises: MissingDataError where there are none, naming the command that makes them."""
         files = self.files(start, end)
@@ -120,7 +138,7 @@ class Table:
         return stored.to_table(columns=schema.names)
 
     def begin(self) -> Run:
-        """A private folder to write into."""
+        """Open a private folder to write into."""
         return Run(self)
 
     def write(self, rows: pa.Table, made_from: Mapping[str, Any] | None = None) -> None:
@@ -158,7 +176,7 @@ class Table:
             for day in days:
                 manifest.partitions.pop(day, None)
             manifest.partitions.update(written)
-            self._swap(MANIFEST, manifest.model_dump_json(indent=1).encode())
+            _swap(self.filesystem, self.path, MANIFEST, manifest.model_dump_json(indent=1).encode())
         return sum(partition.rows for partition in written.values())
 
     def sweep(self, grace: timedelta = READER_GRACE) -> int:
@@ -179,13 +197,6 @@ class Table:
         for info in sorted(self.filesystem.get_file_info(selector), key=lambda info: info.path):
             if info.type == fs.FileType.File and info.path.endswith(".parquet"):
                 yield info
-
-    def _swap(self, name: str, content: bytes) -> None:
-        self.filesystem.create_dir(self.path, recursive=True)
-        temporary = f"{self.path}/.{name}.{secrets.token_hex(4)}"
-        with self.filesystem.open_output_stream(temporary) as stream:
-            stream.write(content)
-        self.filesystem.move(temporary, f"{self.path}/{name}")
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
@@ -226,8 +237,7 @@ class Dataset:
         """The city the data set was ingested with; the settings' city before that."""
         if not self.exists():
             return self._default_city
-        with self._filesystem.open_input_stream(f"{self._path}/city.json") as stream:
-            return City.model_validate_json(stream.read())
+        return City.model_validate(self.get_json("city.json"))
 
     def create(self, city: City) -> None:
         """Remember the city. Raises: SettingsError where the data set already belongs to a different one."""
@@ -241,24 +251,29 @@ class Dataset:
             return
         self.put_json("city.json", json.loads(city.model_dump_json()))
 
-    def get_json(self, name: str) -> Any:
-        """A small document of the data set; None where there is none."""
+    def get_bytes(self, name: str) -> bytes | None:
+        """Read a small document of the data set; None where there is none."""
         path = f"{self._path}/{name}"
         if self._filesystem.get_file_info(path).type == fs.FileType.NotFound:
             return None
         with self._filesystem.open_input_stream(path) as stream:
-            return json.loads(stream.read())
+            return bytes(stream.read())
+
+    def put_bytes(self, name: str, content: bytes) -> None:
+        """Write a small document, atomically."""
+        _swap(self._filesystem, self._path, name, content)
+
+    def get_json(self, name: str) -> Any:
+        """Read a small JSON document; None where there is none."""
+        content = self.get_bytes(name)
+        return None if content is None else json.loads(content)
 
     def put_json(self, name: str, content: Any) -> None:
-        """Write a small document, atomically."""
-        self._filesystem.create_dir(self._path, recursive=True)
-        temporary = f"{self._path}/.{name}.{secrets.token_hex(4)}"
-        with self._filesystem.open_output_stream(temporary) as stream:
-            stream.write(json.dumps(content, indent=1).encode())
-        self._filesystem.move(temporary, f"{self._path}/{name}")
+        """Write a small JSON document, atomically."""
+        self.put_bytes(name, json.dumps(content, indent=1).encode())
 
     def table(self, name: str, schema: pa.Schema) -> Table:
-        """A table by name."""
+        """Open a table by name."""
         return Table(self._filesystem, f"{self._path}/{name}", schema, f"{self.uri}/{name}")
 
     @property
@@ -280,6 +295,13 @@ class Dataset:
     def windows(self) -> Table:
         """Cell × window aggregates."""
         return self.table("windows", columns.WINDOWS)
+
+    @property
+    def features(self) -> Table:
+        """Model features and labels."""
+        from smartcity.features import FEATURES
+
+        return self.table("features", FEATURES)
 
     @property
     def truth(self) -> Table:

@@ -23,6 +23,10 @@ class Span:
     start: date | None = None
     end: date | None = None
 
+    def covers(self, day: date) -> bool:
+        """Whether a day lies within the span."""
+        return (self.start is None or day >= self.start) and (self.end is None or day <= self.end)
+
 
 Figures = Mapping[str, int | float | str | None]
 Job = Callable[[SparkSession, Dataset, Span, argparse.Namespace], Figures]

@@ -36,7 +36,11 @@ def read_table(spark: SparkSession, table: Table, start: date | None, end: date 
 
 
 def write_table(
-    rows: DataFrame, table: Table, dates: Iterable[date], made_from: Mapping[str, Any] | None = None, files_per_day: int = 1
+    rows: DataFrame,
+    table: Table,
+    dates: Iterable[date],
+    made_from: Mapping[str, Any] | None = None,
+    files_per_day: int = 1,
 ) -> int:
     """Replace the days ``dates`` by ``rows``, atomically. Rows of other days are refused before anything is published.
 

@@ -1,0 +1,155 @@
+"""What training days taught about each place: free-flow speed, and its history by time of week.
+
+A profile is fitted once on the training days, saved with the data set, and copied into every model version trained on
+it, so that batch and live features are computed from the very same numbers.
+"""
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from smartcity.city import City
+from smartcity.errors import MissingDataError, ModelError
+from smartcity.lake import Dataset
+
+Floats = npt.NDArray[np.float64]
+
+FILE = "profile.npz"
+SLOT_MINUTES = 30
+SLOTS = 24 * 60 // SLOT_MINUTES
+#: Positions' worth of trust in the coarser average when a finer one is asked (cell < time of day < day type < weekday).
+SHRINK_POSITIONS = 20.0
+_ARRAYS = (
+    "free_flow_mph",
+    "ratio_mean",
+    "ratio_std",
+    "ratio_p10",
+    "days",
+    "counts",
+    "ratio_sums",
+    "latitude",
+    "longitude",
+)
+
+
+def slot_of(local: datetime) -> int:
+    """Half hour of the local day."""
+    return (local.hour * 60 + local.minute) // SLOT_MINUTES
+
+
+def _shrunk(total: Floats, count: Floats, prior: Floats) -> Floats:
+    return np.asarray((total + SHRINK_POSITIONS * prior) / (count + SHRINK_POSITIONS))
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """Tables over C cells, D training days and S half-hour slots.
+
+    ``counts`` and ``ratio_sums`` have shape (D, S, C): positions, and the sum of their speed / free-flow. Kept per day
+    so that a training row's history can leave its own day out.
+    """
+
+    city: City
+    train_until_utc: datetime
+    cells: tuple[str, ...]
+    free_flow_mph: Floats
+    ratio_mean: Floats
+    ratio_std: Floats
+    ratio_p10: Floats
+    latitude: Floats
+    longitude: Floats
+    days: npt.NDArray[np.int64]
+    counts: Floats
+    ratio_sums: Floats
+
+    @cached_property
+    def profile_id(self) -> str:
+        """Hash of the content; features computed with another profile are other features."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()[:16]
+
+    @cached_property
+    def city_free_flow_mph(self) -> float:
+        """Median free-flow speed, for a place the training days did not show."""
+        return float(np.median(self.free_flow_mph))
+
+    @cached_property
+    def _city_ratio(self) -> float:
+        return float(self.ratio_sums.sum() / max(self.counts.sum(), 1.0))
+
+    def history(self, day: date) -> Floats:
+        """Expected ratio on a local day, shape (S, C), from the other training days.
+
+        Each finer average is shrunk towards the coarser one where few positions carry it: city < cell < time of day <
+        weekday or weekend < day of the week.
+        """
+        ordinals = self.days
+        others = ordinals != day.toordinal()
+        weekday = np.array([date.fromordinal(int(o)).weekday() for o in ordinals], dtype=np.int64)
+        same_kind = (weekday >= 5) == (day.weekday() >= 5)
+
+        def sums(mask: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+            return self.ratio_sums[mask].sum(axis=0), self.counts[mask].sum(axis=0)
+
+        total, count = sums(others)
+        level = np.full(len(self.cells), self._city_ratio)
+        level = _shrunk(total.sum(axis=0), count.sum(axis=0), level)
+        # The city's own rhythm carries cells that few vehicles visit at that time.
+        rhythm = _shrunk(total.sum(axis=1), count.sum(axis=1), np.full(SLOTS, self._city_ratio)) / self._city_ratio
+        expected = _shrunk(total, count, level[None, :] * rhythm[:, None])
+        expected = _shrunk(*sums(others & same_kind), expected)
+        return _shrunk(*sums(others & (weekday == day.weekday())), expected)
+
+    def indexes(self, cells: tuple[str, ...]) -> npt.NDArray[np.int64]:
+        """Column of each cell in the tables; -1 where the training days did not show it."""
+        position = {cell: index for index, cell in enumerate(self.cells)}
+        return np.array([position.get(cell, -1) for cell in cells], dtype=np.int64)
+
+    def to_bytes(self) -> bytes:
+        """NumPy's own archive, plain arrays only."""
+        header = {
+            "city": self.city.model_dump(mode="json"),
+            "train_until_utc": self.train_until_utc.isoformat(),
+            "cells": list(self.cells),
+        }
+        buffer = io.BytesIO()
+        arrays: dict[str, Any] = {name: getattr(self, name) for name in _ARRAYS}
+        np.savez_compressed(buffer, header=np.frombuffer(json.dumps(header).encode(), dtype=np.uint8), **arrays)
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "Profile":
+        """Read an archive. Raises: ModelError where it is not one of ours."""
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+                header = json.loads(archive["header"].tobytes())
+                arrays = {name: archive[name] for name in _ARRAYS}
+            return cls(
+                city=City.model_validate(header["city"]),
+                train_until_utc=datetime.fromisoformat(header["train_until_utc"]),
+                cells=tuple(header["cells"]),
+                **arrays,
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelError(f"not a profile: {error}") from error
+
+    def save(self, dataset: Dataset) -> None:
+        """Keep it with the data set, replacing an earlier one atomically."""
+        dataset.put_bytes(FILE, self.to_bytes())
+
+    @classmethod
+    def load(cls, dataset: Dataset) -> "Profile":
+        """The data set's profile. Raises: MissingDataError where none was fitted yet."""
+        content = dataset.get_bytes(FILE)
+        if content is None:
+            raise MissingDataError(
+                f"{dataset.uri} has no profile yet. Make it with: "
+                f"python -m spark_jobs.features --dataset {dataset.name} (traffic ingest runs it)"
+            )
+        return cls.from_bytes(content)
