@@ -1,0 +1,111 @@
+"""A Spark ML forest as an ONNX tree ensemble in float64, for serving without a JVM.
+
+Spark goes left where ``feature <= threshold``; NaN fails the comparison and goes right. ONNX's BRANCH_LEQ does the same.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import pyarrow.parquet as pq
+from onnx import TensorProto, helper, numpy_helper
+
+from smartcity.errors import ModelError
+
+#: Operator set of ai.onnx.ml whose TreeEnsembleRegressor takes float64 thresholds and weights.
+ML_OPSET = 3
+OPSET = 17
+IR_VERSION = 9
+
+
+@dataclass(frozen=True)
+class TreeNode:
+    """One node of a forest as Spark saves it; ``feature`` is -1 for a leaf, ``values`` what the leaf says."""
+
+    tree: int
+    node: int
+    feature: int
+    threshold: float
+    left: int
+    right: int
+    values: npt.NDArray[np.float64]
+
+
+def read_saved_forest(folder: Path, classes: int | None) -> list[TreeNode]:
+    """Nodes of a saved RandomForest model's ``data`` folder.
+
+    Args: classes: number of classes of a classifier, whose leaves then say the share of each; None for a regressor.
+    Raises: ModelError for a categorical split, which our features never make.
+    """
+    table = pq.read_table(folder).to_pylist()
+    nodes = []
+    for row in table:
+        data = row["nodeData"]
+        split = data["split"]
+        feature = -1 if data["leftChild"] < 0 else split["featureIndex"]
+        if feature >= 0 and split["numCategories"] != -1:
+            raise ModelError(f"tree {row['treeID']} splits feature {feature} by category; only thresholds are served")
+        if classes is None:
+            values = np.array([data["prediction"]])
+        else:
+            counts = np.array(data["impurityStats"], dtype=np.float64)
+            values = counts / counts.sum()
+        nodes.append(
+            TreeNode(
+                tree=row["treeID"],
+                node=data["id"],
+                feature=feature,
+                threshold=split["leftCategoriesOrThreshold"][0] if feature >= 0 else 0.0,
+                left=data["leftChild"],
+                right=data["rightChild"],
+                values=values,
+            )
+        )
+    return sorted(nodes, key=lambda node: (node.tree, node.node))
+
+
+def to_onnx(nodes: list[TreeNode], features: int) -> bytes:
+    """The forest as an ONNX model: input ``features`` (rows, features) float64, output ``values`` (rows, targets).
+
+    Each tree has one voice: a classifier's output is the mean of its trees' class shares, a regressor's their mean.
+    """
+    trees = len({node.tree for node in nodes})
+    targets = len(nodes[0].values)
+    leaves = [node for node in nodes if node.feature < 0]
+    operator = helper.make_node(
+        "TreeEnsembleRegressor",
+        ["features"],
+        ["values"],
+        domain="ai.onnx.ml",
+        n_targets=targets,
+        aggregate_function="SUM",
+        post_transform="NONE",
+        nodes_treeids=[node.tree for node in nodes],
+        nodes_nodeids=[node.node for node in nodes],
+        nodes_featureids=[max(node.feature, 0) for node in nodes],
+        nodes_modes=["LEAF" if node.feature < 0 else "BRANCH_LEQ" for node in nodes],
+        nodes_truenodeids=[max(node.left, 0) for node in nodes],
+        nodes_falsenodeids=[max(node.right, 0) for node in nodes],
+        nodes_missing_value_tracks_true=[0] * len(nodes),
+        nodes_values_as_tensor=numpy_helper.from_array(np.array([node.threshold for node in nodes])),
+        target_treeids=[node.tree for node in leaves for _ in range(targets)],
+        target_nodeids=[node.node for node in leaves for _ in range(targets)],
+        target_ids=[target for _ in leaves for target in range(targets)],
+        target_weights_as_tensor=numpy_helper.from_array(np.concatenate([node.values for node in leaves]) / trees),
+    )
+    graph = helper.make_graph(
+        [operator],
+        "forest",
+        [helper.make_tensor_value_info("features", TensorProto.DOUBLE, [None, features])],
+        [helper.make_tensor_value_info("values", TensorProto.FLOAT, [None, targets])],
+    )
+    model = helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)],
+        ir_version=IR_VERSION,
+    )
+    onnx.checker.check_model(model)
+    content: bytes = model.SerializeToString()
+    return content

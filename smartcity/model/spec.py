@@ -1,0 +1,59 @@
+"""What a registered version says about itself: enough to refuse a broken or foreign one before it scores a row."""
+
+import hashlib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from smartcity.city import City
+from smartcity.errors import ModelError
+from smartcity.features import FEATURE_NAMES
+from smartcity.levels import CLASSES
+
+MODEL_NAME = "congestion"
+FORMAT = 1
+SPEC_FILE = "spec.json"
+LEVEL_FILE = "level.onnx"
+CHANGE_FILE = "ratio_change.onnx"
+PROFILE_FILE = "profile.npz"
+SPARK_FOLDER = "spark"
+SERVED_FILES = (LEVEL_FILE, CHANGE_FILE, PROFILE_FILE)
+
+
+class ModelSpec(BaseModel):
+    """The contents of a version: features in order, classes, city, and the checksum of every served file."""
+
+    model_config = ConfigDict(frozen=True)
+
+    format: int = FORMAT
+    feature_names: tuple[str, ...] = FEATURE_NAMES
+    classes: tuple[str, ...] = tuple(CLASSES)
+    city: City
+    dataset: str
+    profile_id: str
+    sha256: dict[str, str]
+
+    @classmethod
+    def read(cls, folder: Path) -> "ModelSpec":
+        """The spec of a downloaded version, all its files checked. Raises: ModelError saying what does not hold."""
+        path = folder / SPEC_FILE
+        if not path.is_file():
+            raise ModelError(f"{folder} is not a version of ours: it has no {SPEC_FILE}")
+        try:
+            spec = cls.model_validate_json(path.read_bytes())
+        except ValueError as error:
+            raise ModelError(f"{path} cannot be read: {error}") from error
+        if spec.format != FORMAT:
+            raise ModelError(f"{path} has format {spec.format}; this program reads {FORMAT}")
+        if spec.feature_names != FEATURE_NAMES or spec.classes != tuple(CLASSES):
+            raise ModelError(f"{path} was trained on other features or classes; train again with this program")
+        for name in SERVED_FILES:
+            if not (folder / name).is_file() or sha256_of(folder / name) != spec.sha256.get(name):
+                raise ModelError(f"{folder / name} is missing or differs from its checksum")
+        return spec
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
