@@ -3,15 +3,41 @@
 Bounds that a position must keep stand here and are read by the stream's validation, the batch and the producer.
 """
 
+import re
 from datetime import UTC, datetime
+from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 #: Faster than this no road vehicle in a city is; the position is rejected.
 MAX_SPEED_MPH = 120.0
 #: Speeds are kept in steps of 1/100 mph, so that sums are exact integers in every engine and in any order.
 SPEED_STEPS_PER_MPH = 100
+#: An id is a JSON string or number, taken as its text: 1 to 128 characters, none of them a bracket, brace, quotation
+#: mark, backslash or control character (so that no nested value passes for an id). Unanchored: match the whole.
+ID_PATTERN = r'[^{}\[\]"\\\x00-\x1f\x7f]{1,128}'
+#: RFC 3339 with its offset; a time without one would be somebody's local time. Unanchored as well.
+TIMESTAMP_PATTERN = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])"
+)
+#: No recorded feed is older; an event dated before it has a broken clock.
+EARLIEST_UTC = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def _scalar_text(value: Any) -> Any:
+    """A JSON number or boolean as its text; feeds that number their vehicles are common."""
+    return orjson.dumps(value).decode() if isinstance(value, int | float) else value
+
+
+def _is_rfc_3339(value: Any) -> Any:
+    """Keep numbers and loose spellings out; which of seconds and milliseconds a number means would be a guess."""
+    if not isinstance(value, datetime) and not (isinstance(value, str) and re.fullmatch(TIMESTAMP_PATTERN, value)):
+        raise ValueError("a time as 2025-12-06T10:46:30Z is needed")
+    return value
+
+
+Id = Annotated[str, Field(pattern=f"^{ID_PATTERN}$"), BeforeValidator(_scalar_text)]
 
 
 class VehiclePosition(BaseModel):
@@ -19,12 +45,12 @@ class VehiclePosition(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    vehicle_id: str = Field(min_length=1, max_length=128)
-    timestamp: datetime
-    latitude: float = Field(ge=-90, le=90, allow_inf_nan=False)
-    longitude: float = Field(ge=-180, le=180, allow_inf_nan=False)
-    speed: float = Field(ge=0, le=MAX_SPEED_MPH, allow_inf_nan=False)
-    trip_id: str | None = Field(default=None, max_length=128)
+    vehicle_id: Id
+    timestamp: Annotated[AwareDatetime, BeforeValidator(_is_rfc_3339)]
+    latitude: float = Field(ge=-90, le=90, allow_inf_nan=False, strict=True)
+    longitude: float = Field(ge=-180, le=180, allow_inf_nan=False, strict=True)
+    speed: float = Field(ge=0, le=MAX_SPEED_MPH, allow_inf_nan=False, strict=True)
+    trip_id: Id | None = None
 
 
 def encode(position: VehiclePosition) -> bytes:
