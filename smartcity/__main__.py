@@ -1,26 +1,37 @@
 """``traffic``: the one command line. Each subcommand is a module of ``smartcity.cli``, loaded when it is called."""
 
 import importlib
+import re
 import sys
+from pathlib import Path
 
 import click
 
 from smartcity.errors import TrafficError
 
-#: Subcommand -> module with a click command named ``command``. Loaded lazily: ``--help`` must not wait for Spark.
+ROOT = Path(__file__).resolve().parent.parent
+
+#: Subcommand -> what it does. Each is the click command named ``command`` in the module of its name in
+#: ``smartcity.cli``, imported only when it is called: ``--help`` must not wait for Spark.
 COMMANDS = {
-    "up": "smartcity.cli.up",
-    "down": "smartcity.cli.down",
-    "status": "smartcity.cli.status",
-    "doctor": "smartcity.cli.doctor",
-    "generate": "smartcity.cli.generate",
-    "ingest": "smartcity.cli.ingest",
-    "train": "smartcity.cli.train",
-    "evaluate": "smartcity.cli.evaluate",
-    "replay": "smartcity.cli.replay",
-    "bench": "smartcity.cli.bench",
-    "test": "smartcity.cli.test",
+    "up": "Start everything, making what is missing; ends with the addresses to open.",
+    "down": "Stop everything and leave no process behind.",
+    "status": "What runs, since when, with how much memory, and how old the newest data are.",
+    "doctor": "What is wrong with this machine or set-up, and what to do about it.",
+    "generate": "Make the generated city: trips, probe positions and the truth.",
+    "ingest": "Take trip files, probe feeds or sensor tables into the lake.",
+    "train": "Train the congestion model and register it.",
+    "evaluate": "Score a data set's model against its baselines.",
+    "replay": "Stream recorded trips into Kafka as if they happened now.",
+    "bench": "Run one of the benchmarks.",
+    "test": "Install what the tests need and run every check and test.",
 }
+
+
+def project_version() -> str:
+    """The version in ``pyproject.toml``: ``./traffic`` runs from the sources, with nothing installed."""
+    found = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    return found[1] if found else "unknown"
 
 
 class LazyGroup(click.Group):
@@ -34,12 +45,17 @@ class LazyGroup(click.Group):
         """The subcommand; None makes click say which ones there are."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
+        command: click.Command = importlib.import_module(f"smartcity.cli.{cmd_name}").command
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in ``--help``, without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="smart-city-traffic", message="%(version)s")
+@click.version_option(version=project_version(), message="%(version)s")
 def cli() -> None:
     """Taxi and probe records in; a live, honest picture of congestion out, now and 15 minutes ahead."""
 
