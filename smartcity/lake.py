@@ -7,7 +7,7 @@ manifest names are left-overs of killed runs; ``sweep`` removes them.
 
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -28,6 +28,9 @@ from smartcity.settings import Settings
 MANIFEST = "_manifest.json"
 #: A reader that opened a manifest may read its files this long after they were replaced.
 READER_GRACE = timedelta(hours=1)
+
+#: What partitions were made from: one mapping for all days of a run, or a function of the day.
+MadeFrom = Mapping[str, Any] | Callable[[date], Mapping[str, Any]] | None
 
 
 def _swap(filesystem: fs.FileSystem, folder: str, name: str, content: bytes) -> None:
@@ -153,8 +156,10 @@ class Table:
             pq.write_table(part, f"{folder}/part-0.parquet", filesystem=self.filesystem)
         self.publish(run, rows.column("date").unique().to_pylist(), made_from)
 
-    def publish(self, run: Run, replaced: Iterable[date], made_from: Mapping[str, Any] | None = None) -> int:
+    def publish(self, run: Run, replaced: Iterable[date], made_from: MadeFrom = None) -> int:
         """Make the files of ``run`` the content of the days ``replaced``; a day without files becomes empty.
+
+        ``made_from`` names the inputs by content: one mapping for all days, or a function of the day.
 
         Returns: the number of rows published. A day that the run wrote but that is not in ``replaced`` is refused:
         it would overwrite a day the run did not see whole.
@@ -163,9 +168,10 @@ class Table:
         for info in self._walk(run.path):
             day = info.path.rsplit("/date=", 1)[1].split("/", 1)[0]
             rows = pq.read_metadata(info.path, filesystem=self.filesystem).num_rows
-            partition = written.setdefault(
-                day, Partition(files=[], rows=0, run_id=run.run_id, made_from=dict(made_from or {}))
-            )
+            if day not in written:
+                origin = made_from(date.fromisoformat(day)) if callable(made_from) else made_from
+                written[day] = Partition(files=[], rows=0, run_id=run.run_id, made_from=dict(origin or {}))
+            partition = written[day]
             partition.files.append(info.path[len(self.path) + 1 :])
             partition.rows += rows
         days = {day.isoformat() for day in replaced}

@@ -1,8 +1,7 @@
 """Spark in and out of the lake's tables."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date
-from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -11,7 +10,7 @@ from pyspark.sql.types import StructType
 
 from smartcity.city import City
 from smartcity.errors import SchemaMismatchError
-from smartcity.lake import Table
+from smartcity.lake import MadeFrom, Table
 
 
 def spark_schema(table: Table) -> StructType:
@@ -39,7 +38,7 @@ def write_table(
     rows: DataFrame,
     table: Table,
     dates: Iterable[date],
-    made_from: Mapping[str, Any] | None = None,
+    made_from: MadeFrom = None,
     files_per_day: int = 1,
 ) -> int:
     """Replace the days ``dates`` by ``rows``, atomically. Rows of other days are refused before anything is published.
