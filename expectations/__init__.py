@@ -1,0 +1,1 @@
+"""Data-quality gates between the jobs: suites as code, severities, the runner, and Data Docs."""

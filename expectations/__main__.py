@@ -1,0 +1,49 @@
+"""``python -m expectations SUITE --dataset NAME --from D --to D``: exit 1 when a FAIL rule is broken."""
+
+import argparse
+import json
+import sys
+import time
+from datetime import date
+
+from expectations.suites import SUITES, load
+from smartcity.errors import TrafficError
+from smartcity.lake import Dataset
+from smartcity.settings import Settings
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments; days are the city's, both included."""
+    arguments = argparse.ArgumentParser(prog="python -m expectations", description="Check a table before it is used.")
+    arguments.add_argument("suite", choices=sorted(SUITES))
+    arguments.add_argument("--dataset", help="name of the data set; default: TRAFFIC_DATASET")
+    arguments.add_argument("--from", dest="start", type=date.fromisoformat, help="first day, YYYY-MM-DD, city time")
+    arguments.add_argument("--to", dest="end", type=date.fromisoformat, help="last day, included")
+    arguments.add_argument("--accept", action="append", default=[], metavar="RULE", help="report this rule, go on")
+    arguments.add_argument("--json", action="store_true", help="print the final JSON line only")
+    return arguments
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run one gate; what is broken goes to standard output, and a JSON line ends it."""
+    options = parser().parse_args(argv)
+    started = time.monotonic()
+    try:
+        # Great Expectations takes seconds to import: wrong arguments must not wait for it.
+        from expectations.runner import require, run
+
+        settings = Settings()
+        dataset = Dataset.of(settings, options.dataset)
+        outcome = run(load(options.suite), dataset, settings, options.start, options.end, options.accept)
+        if not options.json:
+            for finding in outcome.findings:
+                print(finding.line())
+            print(f"Data Docs: {', '.join(outcome.pages)}")
+        print(json.dumps({**outcome.figures(), "seconds": round(time.monotonic() - started, 2)}), flush=True)
+        require(outcome)
+    except TrafficError as error:
+        sys.exit(f"expectations: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""Runs a suite over a span of days: schema first, then one row per day, then every row."""
+
+import logging
+from collections.abc import Iterable
+from datetime import date
+
+import great_expectations as gx
+import pyarrow as pa
+
+from expectations.context import open_context
+from expectations.docs import publish
+from expectations.frames import pieces, schema_frame
+from expectations.outcome import Outcome, findings
+from expectations.rule import Batch, Frame, Rule, Severity
+from expectations.span import Span
+from expectations.suite import Suite
+from smartcity.city import City
+from smartcity.errors import GateFailedError, SettingsError
+from smartcity.lake import Dataset
+from smartcity.settings import Settings
+
+#: Values that broke a rule, kept with the result and shown in Data Docs.
+RESULT_FORMAT = {"result_format": "SUMMARY", "partial_unexpected_count": 20}
+
+
+class Gate:
+    """One run of one suite; validates frames and collects what they broke."""
+
+    def __init__(self, settings: Settings, suite: Suite, outcome: Outcome, accept: frozenset[str]) -> None:
+        self.context = open_context(settings.home)
+        self.home = settings.home
+        self.suite = suite
+        self.outcome = outcome
+        self.accept = accept
+        self.run_id = gx.RunIdentifier(
+            run_name=f"{outcome.dataset} {outcome.first_day} to {outcome.last_day}".replace(" ", "_")
+        )
+        self.source = self.context.data_sources.add_pandas("lake")
+
+    def check(self, batch: Batch, frame: Frame, rules: Iterable[Rule], label: str = "") -> None:
+        """Validate one frame; the result is stored under the run's name, and what it broke in the outcome."""
+        name = f"{self.suite.name}_{batch}"
+        chosen = [rule for rule in rules if rule.batch is batch]
+        if not chosen:
+            return
+        asset = self.source.add_dataframe_asset(name + label)
+        suite = self.context.suites.add_or_update(
+            gx.ExpectationSuite(name=name, expectations=[rule.configured(rule.name in self.accept) for rule in chosen])
+        )
+        definition = self.context.validation_definitions.add(
+            gx.ValidationDefinition(
+                name=name + label, data=asset.add_batch_definition_whole_dataframe("whole"), suite=suite
+            )
+        )
+        result = definition.run(
+            batch_parameters={"dataframe": frame},
+            result_format=RESULT_FORMAT,
+            run_id=self.run_id,
+        )
+        self.outcome.checks += len(chosen)
+        self.outcome.findings.extend(findings(name + label, result))
+
+
+def run(
+    suite: Suite,
+    dataset: Dataset,
+    settings: Settings,
+    start: date | None = None,
+    end: date | None = None,
+    accept: Iterable[str] = (),
+) -> Outcome:
+    """Check the days ``start`` … ``end`` (None: all there are) and publish the Data Docs.
+
+    Rules named in ``accept`` are reported but do not stop the run. Where the schema is broken, rows are not looked at.
+    Raises: MissingDataError without such a day; SettingsError for a rule that does not exist.
+    """
+    table, city = suite.table(dataset), dataset.city
+    rules = suite.rules(city)
+    if unknown := sorted(set(accept) - {rule.name for rule in rules}):
+        raise SettingsError(
+            f"--accept {unknown}: {suite.name} has no such rule; it has {sorted(r.name for r in rules)}"
+        )
+    span = Span.of(table, start, end, f"{suite.maker} --dataset {dataset.name}")
+    outcome = Outcome(suite.name, dataset.name, span.days[0].isoformat(), span.days[-1].isoformat())
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    gate = Gate(settings, suite, outcome, frozenset(accept))
+    gate.check(Batch.SCHEMA, schema_frame(table, span), rules)
+    if outcome.status != "failed":
+        gate.check(Batch.DAYS, suite.days(dataset, span), rules)
+        parts = list(pieces(table, span))
+        for first, last in parts:
+            rows = table.read(first, last)
+            outcome.rows += rows.num_rows
+            label = "" if len(parts) == 1 else f"_{first.isoformat()}"
+            gate.check(Batch.ROWS, rows_frame(rows, suite, city), rules, label)
+    outcome.pages = publish(gate.context, settings.home, outcome, gate.run_id)
+    return outcome
+
+
+def rows_frame(rows: pa.Table, suite: Suite, city: City) -> Frame:
+    """The rows as the rules see them; repeated texts share memory."""
+    return suite.derive(rows.combine_chunks(), city).to_pandas(
+        deduplicate_objects=True, split_blocks=True, self_destruct=True
+    )
+
+
+def require(outcome: Outcome) -> None:
+    """Raises: GateFailedError naming the FAIL rules that are broken."""
+    if outcome.status == "failed":
+        names = outcome.names(Severity.FAIL)
+        page = outcome.pages[0] if outcome.pages else "the log"
+        raise GateFailedError(
+            f"{outcome.suite} of {outcome.dataset} {outcome.first_day} to {outcome.last_day}: "
+            f"{', '.join(names)} failed. The last good data stay published. See {page}; "
+            f"if the data are right, run again with --accept {names[0]}"
+        )

@@ -1,0 +1,70 @@
+"""The features gate: complete rows, labels by the thresholds, and no fewer rows than windows."""
+
+import pyarrow as pa
+import pytest
+
+from expectations.outcome import Outcome
+from expectations.runner import run
+from expectations.suites import load
+from smartcity.features import FEATURE_NAMES, FEATURES
+from smartcity.lake import Dataset
+from smartcity.settings import Settings
+from tests.expectations import rows
+
+Rows = list[dict[str, object]]
+
+
+@pytest.fixture
+def features(windows: Rows) -> Rows:
+    return [
+        {name: 0.5 for name in FEATURE_NAMES}
+        | {
+            "cell_id": row["cell_id"],
+            "window_start_utc": row["window_start_utc"],
+            "known_now": True,
+            "label": number % 3,
+            "label_ratio": (0.9, 0.6, 0.4)[number % 3],
+            "date": row["date"],
+        }
+        for number, row in enumerate(windows)
+    ]
+
+
+def check(dataset: Dataset, settings: Settings, features: Rows) -> Outcome:
+    dataset.features.write(pa.Table.from_pylist(features, schema=FEATURES))
+    return run(load("features"), dataset, settings)
+
+
+def test_passes_sound_features(dataset: Dataset, settings: Settings, features: Rows) -> None:
+    assert check(dataset, settings, features).findings == []
+
+
+def test_catches_a_feature_that_is_not_a_number(dataset: Dataset, settings: Settings, features: Rows) -> None:
+    features[7]["ratio_now"] = float("nan")
+    assert check(dataset, settings, features).names("FAIL") == ["ratio_now_is_complete"]
+
+
+def test_catches_a_label_made_with_other_thresholds(dataset: Dataset, settings: Settings, features: Rows) -> None:
+    features[0]["label_ratio"] = 0.7
+    assert check(dataset, settings, features).names("FAIL") == ["labels_follow_the_thresholds"]
+
+
+def test_catches_features_without_labels(dataset: Dataset, settings: Settings, features: Rows) -> None:
+    for row in features:
+        row["label"] = row["label_ratio"] = None
+    assert check(dataset, settings, features).names("FAIL") == ["some_rows_are_labelled"]
+
+
+def test_catches_windows_that_have_no_features(
+    dataset: Dataset, settings: Settings, features: Rows, windows: Rows
+) -> None:
+    dataset.windows.write(rows.window_table(windows))
+    assert check(dataset, settings, features[1:]).names("FAIL") == ["every_window_has_features"]
+
+
+def test_warns_when_one_level_swallows_the_others(dataset: Dataset, settings: Settings, features: Rows) -> None:
+    for row in features:
+        row["label"], row["label_ratio"] = 0, 0.9
+    found = check(dataset, settings, features)
+    assert found.status == "warned"
+    assert found.names("WARN") == ["no_level_swallows_the_others"]
