@@ -7,7 +7,6 @@ fetches exactly these and nothing that they depend on. A set is moved into place
 import hashlib
 import importlib.util
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -110,7 +109,7 @@ def _present(settings: Settings, pool: str) -> list[Path]:
     if lacking := missing(settings, pool):
         raise InstallError(
             f"{folder(settings, pool)} lacks {len(lacking)} Java archives, {lacking[0].file_name} first. "
-            "Fetch them with: ./traffic up --only jars"
+            "Fetch them with: ./traffic up"
         )
     return [folder(settings, pool) / jar.file_name for jar in pinned(pool)]
 
@@ -166,6 +165,12 @@ def _ivy_file(jars: Sequence[Jar]) -> str:
     )
 
 
-def remove(settings: Settings, pool: str) -> None:
-    """Forget a set, so that the next ``fetch`` brings it anew."""
-    shutil.rmtree(folder(settings, pool), ignore_errors=True)
+def main() -> None:
+    """Fetch both sets: ``python -m smartcity.services.jars``, for building an image."""
+    settings = Settings()
+    for pool in (BROKER, CONNECTOR):
+        print(f"{len(fetch(settings, pool))} archives in {folder(settings, pool)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -33,6 +33,8 @@ def base_environment(settings: Settings) -> dict[str, str]:
         "PATH": path,
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
+        # Some programs write their title over the environment, and with it over our marks.
+        "SPT_NOENV": "1",
         "MALLOC_ARENA_MAX": "2",
         "MLFLOW_TRACKING_URI": settings.mlflow,
     }

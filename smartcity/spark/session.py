@@ -1,10 +1,10 @@
 """The Spark session, configured once for every job, the stream and the tests."""
 
 import os
-import sys
 
 from pyspark.sql import SparkSession
 
+from smartcity.services.java import environment
 from smartcity.settings import Settings
 
 #: Why each is set: UTC sessions make local dates explicit; small shuffles suit two cores; Arrow both ways.
@@ -24,12 +24,18 @@ COMMON = {
 }
 
 
+def prepare_environment(settings: Settings) -> None:
+    """Find Java and name this Python to Spark; on a cluster, what the machine's environment says goes first."""
+    for name, value in environment(settings).items():
+        if settings.spark_master.startswith("local") or name not in os.environ:
+            os.environ[name] = value
+
+
 def create_session(settings: Settings, name: str, extra: dict[str, str] | None = None) -> SparkSession:
     """A session on the master that the settings name; under ``spark-submit``, the one it has prepared."""
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     builder = SparkSession.builder.appName(name)
     if "PYSPARK_GATEWAY_PORT" not in os.environ:
+        prepare_environment(settings)
         builder = builder.master(settings.spark_master).config("spark.driver.memory", settings.spark_driver_memory)
     for key, value in {**COMMON, **(extra or {})}.items():
         builder = builder.config(key, value)

@@ -1,0 +1,80 @@
+"""Is each service answering? One function each; a service is healthy when it does its work, not when it has a pid."""
+
+import json
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from smartcity.services import kafka
+from smartcity.settings import Settings
+from smartcity.store.age import data_age
+
+#: The stream writes its progress with every batch; older than this, it stands still.
+SILENT_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Health:
+    """Whether a service answers, and what it said, for a person."""
+
+    ok: bool
+    detail: str
+
+
+def _get(url: str, seconds: float = 5) -> tuple[int, bytes]:
+    with urllib.request.urlopen(url, timeout=seconds) as answer:
+        return answer.status, answer.read()
+
+
+def check_http(url: str) -> Health:
+    """Whether ``url`` answers with success."""
+    try:
+        status, _ = _get(url)
+    except OSError as error:
+        return Health(False, f"{url}: {getattr(error, 'reason', None) or error}")
+    return Health(status == 200, f"{url}: {status}")
+
+
+def check_mlflow(settings: Settings) -> Health:
+    """The registry."""
+    return check_http(f"{settings.mlflow}/health")
+
+
+def check_kafka(settings: Settings) -> Health:
+    """The broker, by its metadata."""
+    return Health(kafka.answers(settings), settings.kafka)
+
+
+def check_airflow(settings: Settings) -> Health:
+    """All of Airflow's parts, by their heartbeats."""
+    url = f"http://127.0.0.1:{settings.airflow_port}/api/v2/monitor/health"
+    try:
+        _, body = _get(url)
+    except OSError as error:
+        return Health(False, f"{url}: {getattr(error, 'reason', None) or error}")
+    parts: Mapping[str, Mapping[str, Any]] = json.loads(body)
+    sick = sorted(name for name, part in parts.items() if part.get("status") not in ("healthy", None))
+    return Health(not sick, f"not healthy: {', '.join(sick)}" if sick else url)
+
+
+def check_stream(settings: Settings) -> Health:
+    """The streaming job, by the progress it keeps in the serving database."""
+    age = data_age(settings)
+    if age is None:
+        return Health(False, "no batch finished yet")
+    return Health(age.progress_seconds < SILENT_SECONDS, f"last batch {age.progress_seconds:.0f} s ago")
+
+
+def check_api(settings: Settings) -> Health:
+    """The web server."""
+    return check_http(f"http://127.0.0.1:{settings.api_port}/api/health")
+
+
+CHECKS: dict[str, Callable[[Settings], Health]] = {
+    "mlflow": check_mlflow,
+    "kafka": check_kafka,
+    "airflow": check_airflow,
+    "stream": check_stream,
+    "api": check_api,
+}
