@@ -1,0 +1,1 @@
+"""The URLs, one module per subject."""

@@ -1,0 +1,57 @@
+"""The past: series of the city or one cell."""
+
+from datetime import datetime, timedelta
+
+from flask import Blueprint
+
+from api import history
+from api.context import Context
+from api.endpoint import endpoint
+from api.models import MOST_POINTS, Historical, HistoricalQuery, HistoryPoint, default_step
+from api.problems import ParameterError, Problem
+from smartcity.store.reader import newest_window_start
+
+blueprint = Blueprint("history", __name__)
+
+DEFAULT_SPAN = timedelta(hours=6)
+
+
+def _span(context: Context, query: HistoricalQuery, newest: datetime) -> history.Span:
+    """The range asked for, its open ends filled in. Raises: Problem 400 where it has too many steps."""
+    end = query.to_utc or newest + context.horizon + context.window
+    start = query.from_utc or (query.to_utc or newest) - DEFAULT_SPAN
+    if query.step_minutes is not None:
+        step = timedelta(minutes=query.step_minutes)
+    else:
+        step = default_step(end - start, context.window)
+    if step < context.window:
+        least = context.city.window_minutes
+        raise _wrong("step_minutes", f"shorter than a window, which is {least} minutes")
+    if (end - start) / step > MOST_POINTS:
+        raise _wrong("step_minutes", f"{(end - start) / step:.0f} steps; at most {MOST_POINTS} are possible")
+    return history.Span(start, end, step)
+
+
+def _wrong(parameter: str, message: str) -> Problem:
+    error = ParameterError(parameter=parameter, message=message)
+    return Problem(400, f"The query is not valid: {parameter}: {message}", errors=[error])
+
+
+@endpoint(blueprint, "/api/historical", query=HistoricalQuery, answer=Historical, problems=(503,))
+def historical(context: Context, query: HistoricalQuery) -> Historical:
+    """Speed, ratio and share of congested cells over time, beside the share that was forecast for that time.
+
+    The whole city or one cell. Each forecast stands at the time it is for, so share_high and forecast_share_high of a
+    step can be compared; steps ahead of the newest window have a forecast only.
+    """
+    newest = newest_window_start(context.engine)
+    if newest is None:
+        step = query.step_minutes or context.city.window_minutes
+        return Historical(cell_id=query.cell_id, step_minutes=step, series=[])
+    span = _span(context, query, newest)
+
+    def compute() -> list[HistoryPoint]:
+        return history.series(context.engine, span, context.window, context.horizon, query.cell_id)
+
+    series = context.answers.get(("series", span, query.cell_id), compute)
+    return Historical(cell_id=query.cell_id, step_minutes=int(span.step.total_seconds() // 60), series=series)

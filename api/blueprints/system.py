@@ -1,0 +1,97 @@
+"""The system about itself: health, figures, configuration, its own description."""
+
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as package_version
+
+import orjson
+from flask import Blueprint, Response
+
+from api import docs, openapi
+from api.context import Context
+from api.endpoint import endpoint, json_response
+from api.health import judge
+from api.models import CityConfig, Config, Health, HealthQuery, LevelsConfig, Links, Query, Stats
+from smartcity import levels
+
+blueprint = Blueprint("system", __name__)
+
+
+def _version() -> str:
+    try:
+        return package_version("smart-city-traffic")
+    except PackageNotFoundError:
+        return "0.1.0"
+
+
+@endpoint(blueprint, "/api/health", query=HealthQuery, answer=Health, problems=(503,))
+def health(context: Context, query: HealthQuery) -> Response:
+    """Whether the system lives, is ready to serve, and how old the data of each part is.
+
+    503 while it is not ready: no broker, no database, or nothing to show yet. Data that nothing renews is said to be
+    stale. Needs no token.
+    """
+    judged = judge(context)
+    return json_response(judged, 200 if judged.ready or query.check == "live" else 503)
+
+
+@endpoint(blueprint, "/api/stats", answer=Stats)
+def stats(context: Context, query: Query) -> Stats:
+    """Figures of the running system: volumes, rates, delay, and how good the live forecasts are.
+
+    Accuracy is that of the last 24 hours of event time: forecasts that came due, where the level when it was made and
+    the level that came are known. Figures of the lake are at most a minute old.
+    """
+    summary = context.summary()
+    newest = context.newest_progress
+    _, cells = context.state.view()
+    return Stats(
+        trips=context.lake.trips,
+        positions=context.lake.positions,
+        lake_bytes=context.lake.lake_bytes,
+        cells=len(cells),
+        events_per_second=summary.events_per_second,
+        events_total=sum(newest[name] for name in ("total_good", "total_rejected", "total_late")) if newest else None,
+        events_rejected=newest["total_rejected"] if newest else None,
+        lag_events=newest["lag_events"] if newest else None,
+        live_accuracy=summary.live_accuracy,
+        persistence_accuracy=summary.persistence_accuracy,
+        scored_forecasts=summary.scored_forecasts,
+        delay_seconds=summary.delay_seconds,
+        model_version=summary.model_version,
+        websocket_clients=context.websocket_clients(),
+    )
+
+
+@endpoint(blueprint, "/api/config", answer=Config)
+def config(context: Context, query: Query) -> Response:
+    """What a front end needs to set itself up: the city, the levels' thresholds, links, the city's outline.
+
+    Links are those pages that answer now; the others are null.
+    """
+    city = context.city
+    answer = Config(
+        city=CityConfig(**city.model_dump(include=set(CityConfig.model_fields))),
+        levels=LevelsConfig(
+            low_from_ratio=levels.LOW_FROM_RATIO,
+            high_below_ratio=levels.HIGH_BELOW_RATIO,
+            min_vehicles=levels.MIN_VEHICLES,
+        ),
+        push_seconds=context.settings.push_seconds,
+        links=Links(**context.links, api_docs="/api/docs"),
+        outline=context.outline,
+    )
+    return json_response(answer, cache_control="no-cache")
+
+
+@blueprint.get("/api/openapi.json")
+def openapi_json() -> Response:
+    """The OpenAPI document."""
+    return json_response(orjson.dumps(openapi.document(_version())), cache_control="no-cache")
+
+
+@blueprint.get("/api/docs")
+def docs_page() -> Response:
+    """The OpenAPI document as a page."""
+    response = Response(docs.page(openapi.document(_version())), mimetype="text/html")
+    response.headers["Cache-Control"] = "no-cache"
+    return response
