@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     allowed_lateness_minutes: int = Field(default=4, ge=0, description="Later events are counted, not aggregated.")
     future_tolerance_seconds: int = Field(default=60, ge=0, description="Events further ahead of now are rejected.")
     push_seconds: float = Field(default=2.0, gt=0, description="Interval of WebSocket updates.")
+    api_threads: int = Field(
+        default=256, ge=8, le=10_000, description="Requests and WebSocket clients that the API serves at once."
+    )
     max_map_vehicles: int = Field(default=5000, ge=0, description="Vehicles sent to a map; thinned fairly above it.")
 
     @field_validator("home")
