@@ -1,1 +1,1 @@
-"""The model: what it is trained on, how it is exported, judged, registered and served. Only here the core meets MLflow."""
+"""The model: what it is trained on, exported, judged, registered and served by. Only here the core meets MLflow."""

@@ -1,6 +1,6 @@
 """A Spark ML forest as an ONNX tree ensemble in float64, for serving without a JVM.
 
-Spark goes left where ``feature <= threshold``; NaN fails the comparison and goes right. ONNX's BRANCH_LEQ does the same.
+Spark goes left where ``feature <= threshold``; NaN fails that and goes right. BRANCH_LEQ of ONNX does the same.
 """
 
 from dataclasses import dataclass

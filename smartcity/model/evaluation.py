@@ -1,0 +1,169 @@
+"""A model beside its baselines on the same held-out rows."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from smartcity.errors import MissingDataError
+from smartcity.features import FEATURE_NAMES
+from smartcity.levels import class_index
+from smartcity.model import baselines
+from smartcity.model.gate import Evaluation as GateFigures
+from smartcity.model.metrics import BOOTSTRAP_BLOCK_MINUTES, Scores, margin_interval, scores
+from smartcity.model.serving import ServingModel
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+#: Fewer labelled rows than these make no model and no judgement.
+MIN_TRAINING_ROWS = 1000
+MIN_TEST_ROWS = 200
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Labelled rows of the features table as arrays; ``times`` are window starts in seconds since the epoch."""
+
+    cells: pa.ChunkedArray
+    times: Ints
+    features: Floats
+    label: Ints
+    label_ratio: Floats
+
+    @classmethod
+    def of(cls, table: pa.Table) -> "Rows":
+        """Take the columns of ``features.FEATURES`` out of an Arrow table."""
+        return cls(
+            cells=table["cell_id"],
+            times=pc.cast(table["window_start_utc"], pa.int64()).to_numpy() // 1_000_000,
+            features=np.column_stack([table[name].to_numpy() for name in FEATURE_NAMES]),
+            label=table["label"].to_numpy().astype(np.int64),
+            label_ratio=table["label_ratio"].to_numpy(),
+        )
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything measured: scores by forecaster, speed errors, and the margin over persistence with its interval."""
+
+    by_name: dict[str, Scores]
+    speed_errors: dict[str, dict[str, float]]
+    margin: tuple[float, float, float]
+    truth_by_name: dict[str, dict[str, float]]
+    probabilities: Floats
+    predicted: dict[str, Ints]
+    training_rows: int
+    test_rows: int
+    extra: dict[str, float] = field(default_factory=dict)
+
+    def gate_figures(self) -> GateFigures:
+        """What the promotion gate reads."""
+        model = self.by_name["model"]
+        return GateFigures(model.macro_f1, model.ece, self.margin[1])
+
+    def table(self) -> dict[str, dict[str, float]]:
+        """Forecaster -> figures, for ``evaluate --json``."""
+        return {
+            name: {
+                **result.flat(),
+                **self.speed_errors.get(name, {}),
+                **{f"truth_{key}": value for key, value in self.truth_by_name.get(name, {}).items()},
+            }
+            for name, result in self.by_name.items()
+        }
+
+    def metrics(self) -> dict[str, float]:
+        """Flat names for MLflow: the model's bare, each baseline's with its name before."""
+        flat: dict[str, float] = {}
+        for name, figures in self.table().items():
+            flat |= {key if name == "model" else f"{name}_{key}": value for key, value in figures.items()}
+        margin, low, high = self.margin
+        return flat | {
+            "margin_over_persistence": margin,
+            "margin_over_persistence_low": low,
+            "margin_over_persistence_high": high,
+            "training_rows": self.training_rows,
+            "test_rows": self.test_rows,
+            **self.extra,
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """One object for scripts."""
+        margin, low, high = self.margin
+        return {
+            "models": self.table(),
+            "margin_over_persistence_macro_f1": {"value": margin, "low": low, "high": high},
+            "training_rows": self.training_rows,
+            "test_rows": self.test_rows,
+        }
+
+
+def check_enough(training_rows: int, test_rows: int, where: str) -> None:
+    """Refuse to train or judge on next to nothing. Raises: MissingDataError with the counts."""
+    if training_rows < MIN_TRAINING_ROWS or test_rows < MIN_TEST_ROWS:
+        raise MissingDataError(
+            f"{where} has {training_rows} labelled rows to train on and {test_rows} to test on; at least "
+            f"{MIN_TRAINING_ROWS} and {MIN_TEST_ROWS} are needed. Ingest more days, or denser ones: a row has a label "
+            "only where three vehicles or more were seen"
+        )
+
+
+def evaluate(model: ServingModel, train: Rows, test: Rows, truth: pa.Table | None = None) -> Report:
+    """Score the model and every baseline on the test rows; with ``truth`` (``columns.TRUTH``), against that too."""
+    probabilities = {
+        "model": model.probabilities(test.features),
+        **baselines.probabilities(train.features, train.label, test.features),
+    }
+    predicted = {name: share.argmax(axis=1) for name, share in probabilities.items()}
+    blocks = test.times // (BOOTSTRAP_BLOCK_MINUTES * 60)
+    column = {name: index for index, name in enumerate(FEATURE_NAMES)}
+    free_flow = test.features[:, column["cell_free_flow_mph"]]
+    expected = {
+        "model": test.features[:, column["ratio_now"]] + model.ratio_change(test.features),
+        **baselines.ratios(test.features),
+    }
+    return Report(
+        by_name={name: scores(test.label, share) for name, share in probabilities.items()},
+        speed_errors={name: _speed_errors((ratio - test.label_ratio) * free_flow) for name, ratio in expected.items()},
+        margin=margin_interval(test.label, predicted["model"], predicted["persistence"], blocks),
+        truth_by_name={} if truth is None or not truth.num_rows else _against_truth(model, test, predicted, truth),
+        probabilities=probabilities["model"],
+        predicted=predicted,
+        training_rows=len(train.label),
+        test_rows=len(test.label),
+    )
+
+
+def _speed_errors(error_mph: Floats) -> dict[str, float]:
+    return {"rmse_mph": float(np.sqrt((error_mph**2).mean())), "mae_mph": float(np.abs(error_mph).mean())}
+
+
+def _against_truth(
+    model: ServingModel, test: Rows, predicted: dict[str, Ints], truth: pa.Table
+) -> dict[str, dict[str, float]]:
+    """Accuracy and macro-F1 against the generated city's true level at the target."""
+    from smartcity.model.metrics import confusion, macro_f1
+
+    city = model.profile.city
+    target = test.times + city.horizon_steps * city.window_seconds
+    wanted = pa.table({"cell_id": test.cells, "seconds": target, "row": np.arange(len(target))})
+    known = pa.table(
+        {
+            "cell_id": truth["cell_id"],
+            "seconds": pc.divide(pc.cast(truth["window_start_utc"], pa.int64()), 1_000_000),
+            "ratio": pc.divide(truth["true_speed_mph"], truth["true_free_flow_mph"]),
+        }
+    )
+    joined = wanted.join(known, ["cell_id", "seconds"], join_type="inner")
+    if not joined.num_rows:
+        return {}
+    rows, label = joined["row"].to_numpy(), class_index(joined["ratio"].to_numpy())
+    found = {}
+    for name, named in predicted.items():
+        matrix = confusion(label, named[rows])
+        found[name] = {"accuracy": float(np.trace(matrix) / matrix.sum()), "macro_f1": macro_f1(matrix)}
+    return found

@@ -1,0 +1,112 @@
+"""The model registry: MLflow's, by its client. Aliases ``champion`` and ``challenger``; stages are gone."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from smartcity.errors import ModelError, NoChampionError
+from smartcity.model.serving import ServingModel
+from smartcity.model.spec import MODEL_NAME, SPARK_FOLDER, SPEC_FILE, sha256_of
+from smartcity.settings import Settings
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+#: Version tag with the checksum of the version's spec, which in turn carries those of its files.
+SPEC_TAG = "spec_sha256"
+REASON_TAG = "gate_reason"
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A version and the run that made it."""
+
+    version: str
+    run_id: str
+
+
+def client(settings: Settings) -> "MlflowClient":
+    """A client of the registry; mlflow is imported here only, because it takes seconds."""
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=settings.mlflow, registry_uri=settings.mlflow)
+
+
+def champion_version(settings: Settings) -> str | None:
+    """Version that carries the champion alias; None where none does. Raises: ModelError where nothing answers."""
+    from mlflow.exceptions import MlflowException, RestException
+
+    try:
+        return str(client(settings).get_model_version_by_alias(MODEL_NAME, CHAMPION).version)
+    except RestException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise ModelError(f"registry {settings.mlflow}: {error.message}") from error
+    except MlflowException as error:
+        raise ModelError(f"registry {settings.mlflow} does not answer: {error.message}") from error
+
+
+def load_champion(settings: Settings) -> ServingModel:
+    """Load the champion. Raises: NoChampionError, or ModelError where it is broken or the registry does not answer."""
+    version = champion_version(settings)
+    if version is None:
+        raise NoChampionError(f"no version of {MODEL_NAME} is champion yet. Train one with: traffic train")
+    return load_version(settings, version)
+
+
+def load_version(settings: Settings, version: str) -> ServingModel:
+    """Load one version. Raises: ModelError where it does not exist, is broken, or is not ours."""
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    try:
+        registered = client(settings).get_model_version(MODEL_NAME, version)
+        with tempfile.TemporaryDirectory(prefix="traffic-model-") as folder:
+            # The Spark pipeline stays where it is: serving never reads it.
+            local = Path(folder)
+            for name in _served(registered.source, settings):
+                mlflow.artifacts.download_artifacts(
+                    artifact_uri=f"{registered.source}/{name}", dst_path=str(local), tracking_uri=settings.mlflow
+                )
+            if not (local / SPEC_FILE).is_file() or sha256_of(local / SPEC_FILE) != registered.tags.get(SPEC_TAG):
+                raise ModelError(f"version {version} of {MODEL_NAME} is not ours: its {SPEC_FILE} fails the checksum")
+            return ServingModel.load(local, version)
+    except (MlflowException, OSError) as error:
+        raise ModelError(f"version {version} of {MODEL_NAME} cannot be read: {error}") from error
+
+
+def _served(source: str, settings: Settings) -> list[str]:
+    import mlflow
+
+    found = mlflow.artifacts.list_artifacts(artifact_uri=source, tracking_uri=settings.mlflow) or []
+    return [Path(item.path).name for item in found if not item.is_dir and Path(item.path).name != SPARK_FOLDER]
+
+
+def register(settings: Settings, run_id: str, source: str, spec_sha256: str, tags: dict[str, str]) -> Registered:
+    """Register what a run logged at ``source`` as the next version, as challenger."""
+    from mlflow.exceptions import RestException
+
+    registry = client(settings)
+    try:
+        registry.create_registered_model(
+            MODEL_NAME, description="Congestion level per place, 15 minutes ahead: Spark ML forest, served by ONNX."
+        )
+    except RestException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    made = registry.create_model_version(MODEL_NAME, source, run_id, tags={**tags, SPEC_TAG: spec_sha256})
+    registry.set_registered_model_alias(MODEL_NAME, CHALLENGER, made.version)
+    return Registered(str(made.version), run_id)
+
+
+def record_decision(settings: Settings, version: str, promote: bool, reason: str) -> None:
+    """Write the gate's reason on the version and, where it says so, move the champion alias."""
+    registry = client(settings)
+    registry.set_model_version_tag(MODEL_NAME, version, REASON_TAG, reason)
+    registry.set_model_version_tag(MODEL_NAME, version, "gate", "promoted" if promote else "refused")
+    if promote:
+        registry.set_registered_model_alias(MODEL_NAME, CHAMPION, version)
+        registry.delete_registered_model_alias(MODEL_NAME, CHALLENGER)

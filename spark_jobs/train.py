@@ -1,0 +1,159 @@
+"""Features to a registered model: ``python -m spark_jobs.train --dataset NAME``.
+
+Trains Spark ML forests on the training days, exports them to ONNX, scores them on the held-out last fifth beside the
+baselines, logs all of it to MLflow, registers the version and lets the gate decide on promotion.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+from pyspark.sql import DataFrame, SparkSession
+
+from smartcity.errors import ModelError, NoChampionError
+from smartcity.features import FEATURE_NAMES
+from smartcity.lake import Dataset
+from smartcity.model import forest, publish, registry
+from smartcity.model.evaluation import Report, Rows, check_enough, evaluate
+from smartcity.model.gate import Decision, decide
+from smartcity.model.metrics import BOOTSTRAP_BLOCK_MINUTES, margin_interval, scores
+from smartcity.model.serving import ServingModel
+from smartcity.model.spec import (
+    CHANGE_FILE,
+    LEVEL_FILE,
+    PROFILE_FILE,
+    SERVED_FILES,
+    SPARK_FOLDER,
+    SPEC_FILE,
+    ModelSpec,
+    sha256_of,
+)
+from smartcity.profile import Profile
+from smartcity.settings import Settings
+from smartcity.spark.tables import read_table
+from smartcity.spark.training import ForestParameters, Forests, fit_forests, score_in_spark, split_rows, thin
+from spark_jobs import job as jobs
+
+#: Rows on which ONNX and Spark must agree before a version is registered, and how closely.
+PARITY_ROWS = 2000
+PARITY_TOLERANCE = 1e-6
+
+
+def export(forests: Forests, profile: Profile, dataset: Dataset, folder: Path) -> ModelSpec:
+    """Write all that a version carries into ``folder``: Spark pipelines, ONNX, profile, spec."""
+    for name, model, classes, onnx_file in (
+        ("level", forests.level, 3, LEVEL_FILE),
+        ("ratio_change", forests.change, None, CHANGE_FILE),
+    ):
+        saved = folder / SPARK_FOLDER / name
+        model.write().overwrite().save(saved.as_uri())
+        stage = next((saved / "stages").glob("*RandomForest*"))
+        nodes = forest.read_saved_forest(stage / "data", classes)
+        (folder / onnx_file).write_bytes(forest.to_onnx(nodes, len(FEATURE_NAMES)))
+    (folder / PROFILE_FILE).write_bytes(profile.to_bytes())
+    spec = ModelSpec(
+        city=profile.city,
+        dataset=dataset.name,
+        profile_id=profile.profile_id,
+        sha256={name: sha256_of(folder / name) for name in SERVED_FILES},
+    )
+    (folder / SPEC_FILE).write_text(spec.model_dump_json(indent=1))
+    return spec
+
+
+def parity_gap(forests: Forests, model: ServingModel, rows: DataFrame) -> float:
+    """Largest difference between Spark's and the export's scores. Raises: ModelError above the tolerance."""
+    features, shares, changes = score_in_spark(forests, rows)
+    gap = max(
+        float(np.abs(model.probabilities(features) - shares).max()),
+        float(np.abs(model.ratio_change(features) - changes).max()),
+    )
+    if gap > PARITY_TOLERANCE:
+        raise ModelError(f"the ONNX export differs from Spark by {gap:.2e}, more than {PARITY_TOLERANCE:.0e}")
+    return gap
+
+
+def gate(settings: Settings, report: Report, model: ServingModel, test: Rows) -> Decision:
+    """Ask the gate, with the champion scored on the same rows where its city and features fit."""
+    figures = report.gate_figures()
+    try:
+        champion = registry.load_champion(settings)
+    except NoChampionError:
+        return decide(figures, None, None)
+    except ModelError as error:
+        return Decision(figures.margin_over_persistence_low > 0, f"the champion cannot be loaded ({error})")
+    if champion.spec.dataset != model.spec.dataset:
+        return Decision(False, f"the champion serves data set {champion.spec.dataset!r}; promote by hand to change it")
+    # Features rest on the candidate's profile; the champion's own may differ, which is part of what it has to stand.
+    theirs = champion.probabilities(test.features)
+    blocks = test.times // (BOOTSTRAP_BLOCK_MINUTES * 60)
+    low = margin_interval(test.label, report.predicted["model"], theirs.argmax(axis=1), blocks)[1]
+    result = scores(test.label, theirs)
+    return decide(figures, type(figures)(result.macro_f1, result.ece, 0.0), low)
+
+
+def train(
+    spark: SparkSession, dataset: Dataset, options: argparse.Namespace, folder: Path
+) -> tuple[Report, dict[str, object]]:
+    """Train and evaluate; register unless ``options.no_register``. Returns: the report and the job's figures."""
+    settings = Settings()
+    profile = Profile.load(dataset)
+    maker = f"python -m spark_jobs.features --dataset {dataset.name}"
+    rows = read_table(spark, dataset.features, None, None, maker)
+    training, testing = (thin(part, options.max_rows) for part in split_rows(rows, profile))
+    train_rows, test_rows = (Rows.of(part.toArrow()) for part in (training, testing))
+    check_enough(len(train_rows.label), len(test_rows.label), dataset.uri)
+    parameters = ForestParameters(options.trees, options.depth, options.seed)
+    print(f"fitting 2 × {options.trees} trees on {len(train_rows.label):,} rows", file=sys.stderr, flush=True)
+    forests = fit_forests(training, parameters)
+    spec = export(forests, profile, dataset, folder)
+    model = ServingModel.load(folder, "candidate")
+    gap = parity_gap(forests, model, testing.limit(PARITY_ROWS))
+    day = profile.train_until_utc.astimezone(dataset.city.zone).date()
+    report = evaluate(model, train_rows, test_rows, dataset.truth.read(day - timedelta(days=1)))
+    report.extra["onnx_parity_gap"] = gap
+    figures: dict[str, object] = {**report.metrics()}
+    if not options.no_register:
+        importance = np.asarray(forests.level.stages[-1].featureImportances.toArray())
+        logged = publish.parameters_of(parameters, options.max_rows)
+        registered = publish.log_run(settings, folder, spec, profile, report, test_rows, logged, importance)
+        decision = gate(settings, report, model, test_rows)
+        registry.record_decision(settings, registered.version, decision.promote, decision.reason)
+        print(publish.summary(decision, registered), file=sys.stderr, flush=True)
+        figures |= {"version": registered.version, "promoted": int(decision.promote), "reason": decision.reason}
+    return report, figures
+
+
+def job(spark: SparkSession, dataset: Dataset, span: jobs.Span, options: argparse.Namespace) -> jobs.Figures:
+    """Train on the data set's features; the span does not matter, the profile's split does."""
+    with tempfile.TemporaryDirectory(prefix="traffic-train-") as folder:
+        report, figures = train(spark, dataset, options, Path(folder))
+        if options.report:
+            Path(options.report).write_text(json.dumps(report.as_json(), indent=1))
+    return figures  # type: ignore[return-value]
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The job's command line."""
+    defaults = ForestParameters()
+    parser = jobs.parser(__doc__)
+    parser.add_argument("--trees", type=int, default=defaults.trees)
+    parser.add_argument("--depth", type=int, default=defaults.depth)
+    parser.add_argument("--seed", type=int, default=defaults.seed)
+    parser.add_argument("--max-rows", type=int, default=200_000, help="rows to train on, and to test on, at most")
+    parser.add_argument("--no-register", action="store_true", help="evaluate only; touch no registry")
+    parser.add_argument("--report", help="also write the whole evaluation to this JSON file")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run from the command line or ``spark-submit``."""
+    jobs.run("train", job, arguments(), argv)
+
+
+if __name__ == "__main__":
+    main()
