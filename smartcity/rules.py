@@ -1,0 +1,140 @@
+"""The rules for a valid trip: one declared table, read by the job and printed by whoever wants to know.
+
+Each ``broken`` is a SQL expression over the canonical raw row (``smartcity.tripfiles.RAW``) and these, which the job
+adds: ``pickup_utc``, ``dropoff_utc``, ``duration_seconds``, ``speed_mph``. It is true where the rule is broken; null
+counts as kept, so a rule about a value never hides that the value is missing. The first broken rule is the reason.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from smartcity.city import City
+
+#: Shorter trips are meters switched on and off, not drives.
+MIN_DURATION_SECONDS = 60
+#: Longer ones are meters left on; most of them are near 24 hours.
+MAX_DURATION_SECONDS = 3 * 3600
+#: Farther than any trip that stays in a city.
+MAX_DISTANCE_MILES = 100.0
+#: No trip through a city averages more; a ping may (``events.MAX_SPEED_MPH``).
+MAX_TRIP_SPEED_MPH = 80.0
+
+_ENDS = ("pickup", "dropoff")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule. ``reason`` is what the quarantine says; ``why`` is for whoever asks why such a row is no trip."""
+
+    name: str
+    broken: str
+    reason: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The rules of one city, in the order in which they are asked."""
+
+    rules: tuple[Rule, ...]
+
+    @property
+    def version(self) -> str:
+        """Changes whenever an expression, a bound, a reason or the order changes."""
+        text = "\n".join(f"{rule.name}|{rule.broken}|{rule.reason}" for rule in self.rules)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def reason_sql(self) -> str:
+        """SQL for the reason of the first broken rule; null for a valid trip."""
+        # parse_reason is itself a reason, more exact than the rule's name.
+        branches = " ".join(
+            f"WHEN {rule.broken} THEN {_literal(rule.reason) if rule.reason else 'parse_reason'}" for rule in self.rules
+        )
+        return f"CASE {branches} END"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def trip_rules(city: City) -> Rules:
+    """The rules with the city's bounds."""
+    b = city.bounds
+
+    def inside(latitude: str, longitude: str) -> str:
+        return f"({latitude} BETWEEN {b.south} AND {b.north} AND {longitude} BETWEEN {b.west} AND {b.east})"
+
+    def either(template: str) -> str:
+        return " OR ".join(f"({template.replace('END', end)})" for end in _ENDS)
+
+    swapped = " OR ".join(inside(f"{end}_longitude", f"{end}_latitude") for end in _ENDS)
+    outside = " OR ".join(f"NOT {inside(f'{end}_latitude', f'{end}_longitude')}" for end in _ENDS)
+    return Rules(
+        (
+            Rule("readable", "parse_reason IS NOT NULL", "", "A required field is missing or no time or number."),
+            Rule(
+                "in_period",
+                "pickup_local < period_start OR pickup_local >= period_end",
+                "pickup outside the file's period",
+                "A stray date (2001, 2084, a neighbour month) would open a partition that holds nothing else, or "
+                "replace one that was made from another file.",
+            ),
+            Rule(
+                "times_in_order",
+                "dropoff_utc < pickup_utc",
+                "dropoff before pickup",
+                "The dates are swapped or one is wrong; which one is not to be known.",
+            ),
+            Rule(
+                "long_enough",
+                f"duration_seconds < {MIN_DURATION_SECONDS}",
+                f"shorter than {MIN_DURATION_SECONDS} s",
+                "Meters switched on and off.",
+            ),
+            Rule(
+                "short_enough",
+                f"duration_seconds > {MAX_DURATION_SECONDS}",
+                f"longer than {MAX_DURATION_SECONDS // 3600} h",
+                "Meters left on; most of these trips last nearly 24 hours.",
+            ),
+            Rule("distance_not_negative", "trip_distance_miles < 0", "distance below 0", "No odometer runs backwards."),
+            Rule("moved", "trip_distance_miles = 0", "distance 0", "A trip without a distance has no speed."),
+            Rule(
+                "near_enough",
+                f"trip_distance_miles > {MAX_DISTANCE_MILES}",
+                f"distance over {MAX_DISTANCE_MILES:.0f} miles",
+                "Typing and unit errors; such a trip leaves the city.",
+            ),
+            Rule(
+                "not_too_fast",
+                f"speed_mph > {MAX_TRIP_SPEED_MPH}",
+                f"faster than {MAX_TRIP_SPEED_MPH:.0f} mph",
+                "Distance and times contradict each other.",
+            ),
+            Rule(
+                "not_reversed",
+                "fare_amount < 0",
+                "fare below 0",
+                "The reversal of another record: the same drive would count twice.",
+            ),
+            Rule(
+                "known_location",
+                either("END_location_id IS NOT NULL AND END_latitude IS NULL"),
+                "unknown location id",
+                "264 and 265 stand for unknown; other ids without a polygon cannot be placed either.",
+            ),
+            Rule(
+                "not_at_zero",
+                either("END_latitude = 0 OR END_longitude = 0"),
+                "coordinate 0",
+                "The device had no fix.",
+            ),
+            Rule(
+                "not_swapped",
+                swapped,
+                "latitude and longitude swapped",
+                "Read the other way round the place lies in the city; the file's columns are exchanged.",
+            ),
+            Rule("in_bounds", outside, "outside the city's bounds", "Not in the city, or a wrong fix."),
+        )
+    )

@@ -1,0 +1,13 @@
+"""Published trip files, read as they are: which files, what they are, and their rows in one canonical shape.
+
+``discover`` finds files, ``check_files`` looks into each before anything is written, ``plan`` cuts them into chunks,
+and ``read_chunk`` (on any worker) gives a chunk's rows as Arrow batches of ``RAW``.
+"""
+
+from smartcity.tripfiles.checking import Checked, check_files
+from smartcity.tripfiles.discover import discover
+from smartcity.tripfiles.layout import RAW
+from smartcity.tripfiles.reading import read_chunk
+from smartcity.tripfiles.source import Chunk, TripFile, plan
+
+__all__ = ["RAW", "Checked", "Chunk", "TripFile", "check_files", "discover", "plan", "read_chunk"]

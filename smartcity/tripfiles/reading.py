@@ -1,0 +1,160 @@
+"""The rows of a chunk as Arrow batches of ``RAW``; runs on any worker, with pyarrow and NumPy only."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from smartcity.errors import InputError
+from smartcity.tripfiles.identity import Words, trip_hashes, trip_ids
+from smartcity.tripfiles.layout import BY_NAME, LOCAL_TIME, LOCATION_IDS, RAW, Kind
+from smartcity.tripfiles.parsing import Broken, Parsed, bad_rows, parse_lines, read_text
+from smartcity.tripfiles.scan import gzip_blocks
+from smartcity.tripfiles.source import Chunk, Format, TripFile
+
+BATCH_ROWS = 1 << 16
+
+
+class Places(Protocol):
+    """Where the trips of files with location ids begin and end; ``smartcity.zones.ZonePlaces`` is one."""
+
+    def points(self, location_ids: npt.NDArray[np.int64], hashes: Words, salt: int) -> tuple[pa.Array, pa.Array]:
+        """Latitude and longitude per row, null for an unknown id."""
+        ...
+
+
+def read_chunk(chunk: Chunk, zones: Places | None = None) -> Iterator[pa.RecordBatch]:
+    """The chunk's rows; those that cannot be read carry ``parse_reason`` and their text.
+
+    Raises: InputError where the file changed or broke since it was checked.
+    """
+    file = chunk.file
+    if zones is None and not file.layout.has_coordinates:
+        raise InputError(f"{file.path} has location ids instead of coordinates: pass --zones taxi_zones.shp")
+    parts = {Format.CSV: _csv_parts, Format.CSV_GZ: _gzip_parts, Format.PARQUET: _parquet_parts}[file.format]
+    for first_row, parsed in parts(chunk):
+        yield from _batches(file, first_row, parsed, zones)
+
+
+def _csv_parts(chunk: Chunk) -> Iterator[tuple[int, Parsed]]:
+    file, span = chunk.file, chunk.span
+    with Path(file.path).open("rb") as stream:
+        stream.seek(span.start)
+        data = stream.read(span.end - span.start)
+    if len(data) != span.end - span.start:
+        raise InputError(f"{file.path} became shorter while it was read; nothing was written. Run the ingest again")
+    yield span.first_row, parse_lines(data, file.layout, file.width, file.delimiter)
+
+
+def _gzip_parts(chunk: Chunk) -> Iterator[tuple[int, Parsed]]:
+    file, row, rest, header = chunk.file, chunk.span.first_row, b"", True
+    for block in gzip_blocks(Path(file.path)):
+        cut = block.rfind(b"\n") + 1
+        lines, rest = rest + block[:cut], block[cut:] if cut else rest + block
+        if not cut:
+            continue
+        if header:
+            lines, header = lines.partition(b"\n")[2], False
+        yield row, parse_lines(lines, file.layout, file.width, file.delimiter)
+        row += lines.count(b"\n")
+    if rest:
+        yield row, parse_lines(rest, file.layout, file.width, file.delimiter)
+
+
+def _parquet_parts(chunk: Chunk) -> Iterator[tuple[int, Parsed]]:
+    file, row = chunk.file, chunk.span.first_row
+    names = {file.columns[position]: name for name, position in file.layout.columns.items()}
+    try:
+        with pq.ParquetFile(file.path) as parquet:
+            for batch in parquet.iter_batches(BATCH_ROWS, row_groups=[chunk.span.start], columns=list(names)):
+                yield row, _parse_batch(file, batch, names)
+                row += batch.num_rows
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{file.path}: damaged at row {row:,} ({str(error)[:200]}). Download it again") from error
+
+
+def _parse_batch(file: TripFile, batch: pa.RecordBatch, names: dict[str, str]) -> Parsed:
+    columns, texts = {}, {}
+    for published, name in names.items():
+        values, kind = batch.column(published), BY_NAME[name].kind
+        columns[name] = _typed(values, kind)
+        if not pa.types.is_primitive(values.type):
+            texts[name] = values
+    reasons = bad_rows(columns, texts, file.layout)
+    broken = [Broken(row, _row_text(batch, row), reason) for row, reason in reasons.items()]
+    good = np.delete(np.arange(batch.num_rows), list(reasons))
+    if reasons:
+        columns = {name: column.take(pa.array(good)) for name, column in columns.items()}
+    return Parsed(columns, good.astype(np.int64), {}, broken)
+
+
+def _typed(values: pa.Array, kind: Kind) -> pa.Array:
+    if kind is Kind.TEXT:
+        return values.cast(pa.string())
+    if kind is Kind.TIME and pa.types.is_temporal(values.type):
+        return values.cast(LOCAL_TIME, safe=False)
+    if kind is Kind.NUMBER and (pa.types.is_primitive(values.type) or pa.types.is_decimal(values.type)):
+        numbers = values.cast(pa.float64(), safe=False)
+        return pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
+    return read_text(values.cast(pa.string()), kind)
+
+
+def _row_text(batch: pa.RecordBatch, row: int) -> str:
+    return json.dumps(batch.slice(row, 1).to_pylist()[0], default=str)
+
+
+def _batches(file: TripFile, first_row: int, parsed: Parsed, zones: Places | None) -> Iterator[pa.RecordBatch]:
+    hashes = trip_hashes(parsed.columns, len(parsed.lines))
+    columns = dict(parsed.columns)
+    if not file.layout.has_coordinates:
+        columns |= _placed(columns, hashes[0], zones)
+    elif any(name in columns for name in LOCATION_IDS):
+        columns = {name: column for name, column in columns.items() if name not in LOCATION_IDS}
+    columns["trip_id"] = trip_ids(hashes)
+    columns["row_number"] = pa.array(parsed.lines + first_row)
+    yield from _complete(file, columns, len(parsed.lines))
+    if parsed.broken:
+        broken = {
+            "row_number": pa.array([row.line + first_row for row in parsed.broken], pa.int64()),
+            "parse_reason": pa.array([row.reason for row in parsed.broken], pa.string()),
+            "row_text": pa.array([row.text for row in parsed.broken], pa.string()),
+        }
+        yield from _complete(file, broken, len(parsed.broken))
+
+
+def _placed(columns: dict[str, pa.Array], hashes: Words, zones: Places | None) -> dict[str, pa.Array]:
+    assert zones is not None
+    placed: dict[str, pa.Array] = {}
+    for salt, end in enumerate(("pickup", "dropoff")):
+        ids = columns[f"{end}_location_id"].to_numpy(zero_copy_only=False)
+        whole = np.where(np.isfinite(ids) & (np.abs(ids) < 1 << 31), ids, -1).astype(np.int64)
+        placed[f"{end}_location_id"] = pa.array(whole, pa.int32())
+        placed[f"{end}_latitude"], placed[f"{end}_longitude"] = zones.points(whole, hashes, salt)
+    return placed
+
+
+def _complete(file: TripFile, columns: dict[str, pa.Array], count: int) -> Iterator[pa.RecordBatch]:
+    constants = {
+        "source_file": file.name,
+        "source_sha256": file.sha256,
+        "period_start": file.period.start,
+        "period_end": file.period.end,
+        "file_date": file.period.day,
+    }
+    arrays = []
+    for column in RAW:
+        if column.name in constants:
+            arrays.append(pa.repeat(pa.scalar(constants[column.name], column.type), count))
+        elif column.name in columns:
+            arrays.append(columns[column.name].cast(column.type))
+        else:
+            arrays.append(pa.nulls(count, column.type))
+    batch = pa.RecordBatch.from_arrays(arrays, schema=RAW)
+    for start in range(0, count, BATCH_ROWS):
+        yield batch.slice(start, BATCH_ROWS)

@@ -1,0 +1,101 @@
+"""New rows into days that the lake may already have: whole days are replaced by what they held and what is new."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from smartcity.errors import InputError, TrafficError
+from smartcity.lake import Table
+from smartcity.spark.tables import read_table, write_table
+
+#: Day -> content hashes of the files that its new rows come from.
+FilesByDay = Mapping[date, Set[str]]
+
+
+@contextmanager
+def raising_input_errors() -> Iterator[None]:
+    """An InputError raised on a worker comes back as one, without Spark's page of stack traces."""
+    try:
+        yield
+    except PySparkException as error:
+        found = re.search(r"smartcity\.errors\.InputError: (.*)", str(error))
+        if found is None:
+            raise
+        raise InputError(found[1]) from None
+
+
+def merge_rows(
+    spark: SparkSession, table: Table, rows: DataFrame, files: FilesByDay, rules_version: str, *, expected: int
+) -> None:
+    """Add ``rows`` to the days of ``files``; ``expected`` of them, else a TrafficError and a table to look into."""
+    if not files:
+        return
+    before = _rows_of(table, files)
+    stored = _stored(spark, table, files)
+    merged = rows if stored is None else rows.unionByName(stored)
+    written = write_table(merged, table, sorted(files), _origin(table, files, rules_version))
+    if written != before + expected:
+        raise TrafficError(
+            f"{table.name}: {written:,} rows were published where {before:,} + {expected:,} were due; "
+            f"two ingests at once? Run it again: rows are never added twice"
+        )
+
+
+def merge_quarantine(spark: SparkSession, table: Table, rows: DataFrame, files: FilesByDay, rules_version: str) -> None:
+    """Put the bad rows of files in the place of what earlier runs said about the same files."""
+    every_file = set[str]().union(*files.values())
+    manifest = table.manifest().partitions
+    said_before = {
+        date.fromisoformat(day): set(partition.made_from.get("files", {})) & every_file
+        for day, partition in manifest.items()
+    }
+    touched = {
+        day: files.get(day, set())
+        for day in {*files, *(day for day, known in said_before.items() if known)}
+        if not _is_done(manifest, day, files.get(day, set()), said_before.get(day, set()), rules_version)
+    }
+    if not touched:
+        return
+    new = rows.where(F.col("date").isin(*touched))
+    stored = _stored(spark, table, touched)
+    if stored is not None:
+        new = new.unionByName(stored.where(~F.col("source_sha256").isin(*every_file)))
+    write_table(new, table, sorted(touched), _origin(table, touched, rules_version))
+
+
+def _is_done(manifest: Mapping[str, Any], day: date, files: Set[str], said: Set[str], rules_version: str) -> bool:
+    """Whether the day already holds exactly what these files say under these rules."""
+    if files != said:
+        return False
+    made_from = manifest[day.isoformat()].made_from["files"]
+    return all(made_from[sha256] == rules_version for sha256 in files)
+
+
+def _origin(table: Table, files: FilesByDay, rules_version: str) -> Callable[[date], Mapping[str, Any]]:
+    manifest = table.manifest().partitions
+
+    def origin(day: date) -> Mapping[str, Any]:
+        before = manifest[day.isoformat()].made_from.get("files", {}) if day.isoformat() in manifest else {}
+        now = dict.fromkeys(files.get(day, set()), rules_version)
+        return {"source": "trips", "files": dict(sorted({**before, **now}.items()))}
+
+    return origin
+
+
+def _rows_of(table: Table, days: FilesByDay) -> int:
+    manifest = table.manifest().partitions
+    return sum(manifest[day.isoformat()].rows for day in days if day.isoformat() in manifest)
+
+
+def _stored(spark: SparkSession, table: Table, days: FilesByDay) -> DataFrame | None:
+    stored = [day for day in table.dates() if day in days]
+    if not stored:
+        return None
+    rows = read_table(spark, table, stored[0], stored[-1], "traffic ingest")
+    return rows.where(F.col("date").isin(*stored))
