@@ -15,7 +15,7 @@ class Topic:
 
 
 VEHICLE_POSITIONS = Topic("vehicle_positions", key="vehicle_id", partitions=4)
-VEHICLE_POSITIONS_REJECTED = Topic("vehicle_positions_rejected", key="vehicle_id")
+VEHICLE_POSITIONS_REJECTED = Topic("vehicle_positions_rejected", key="topic, partition and offset it came from")
 DASHBOARD_EVENTS = Topic("dashboard_events", key="cell_id")
 MODEL_EVENTS = Topic("model_events", key="model", partitions=1, retention_hours=24 * 30)
 

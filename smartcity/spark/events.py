@@ -99,7 +99,7 @@ def _verdict(settings: Settings, city: City) -> Column:
             ~(latitude.between(bounds.south, bounds.north) & longitude.between(bounds.west, bounds.east)),
         ),
         (RejectReason.TOO_OLD, time < F.lit(EARLIEST_UTC)),
-        (RejectReason.FROM_THE_FUTURE, time > _now() + timedelta(seconds=settings.future_tolerance_seconds)),
+        (RejectReason.FROM_THE_FUTURE, time > _now() + F.lit(timedelta(seconds=settings.future_tolerance_seconds))),
     ]
     verdict = F.when(rules[0][1], F.lit(rules[0][0].value))
     for reason, broken in rules[1:]:

@@ -32,10 +32,11 @@ def std_speed_mph(speed_sum: Column, speed_square_sum: Column, position_count: C
     return F.sqrt(F.greatest(variance, F.lit(0.0))) / float(SPEED_STEPS_PER_MPH)
 
 
-def aggregate_windows(positions: DataFrame, city: City) -> DataFrame:
+def aggregate_windows(positions: DataFrame, city: City, *more: Column) -> DataFrame:
     """Counts and speed sums per cell and tumbling window.
 
-    Args: positions: batch or stream with cell_id, timestamp_utc, vehicle_id, speed_mph; a stream has its watermark set.
+    Args: positions: batch or stream with cell_id, timestamp_utc, vehicle_id, speed_mph; a stream has its watermark set;
+    more: further named aggregates, which come last (the stream asks for the newest event's time).
     Returns: one row per (cell_id, window_start_utc), the columns of ``columns.WINDOWS`` but ``date``. The set of
     vehicles is kept whole within a window, since exact distinct counts exist on streams in no other form.
     """
@@ -46,6 +47,7 @@ def aggregate_windows(positions: DataFrame, city: City) -> DataFrame:
         F.sum(speed).alias("speed_sum"),
         F.sum(speed * speed).alias("speed_square_sum"),
         F.bit_or(vehicle_bit(F.col("vehicle_id"))).alias("vehicle_bits"),
+        *more,
     )
     n, total, squares = F.col("position_count"), F.col("speed_sum"), F.col("speed_square_sum")
     return sums.select(
@@ -58,4 +60,5 @@ def aggregate_windows(positions: DataFrame, city: City) -> DataFrame:
         "vehicle_bits",
         avg_speed_mph(total, n).alias("avg_speed_mph"),
         std_speed_mph(total, squares, n).alias("std_speed_mph"),
+        *sums.columns[7:],
     )

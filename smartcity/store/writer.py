@@ -13,6 +13,16 @@ from smartcity.store.tables import StreamProgress, WindowRow
 
 #: Column values of one window row.
 Row = dict[str, Any]
+#: Columns that only a changed aggregate changes; a window that is merely scored again keeps what it has.
+MEASURED = (
+    "vehicle_count",
+    "position_count",
+    "speed_sum",
+    "speed_square_sum",
+    "vehicle_bits",
+    "avg_speed_mph",
+    "std_speed_mph",
+)
 
 
 @dataclass(frozen=True)
@@ -22,6 +32,9 @@ class WindowSums:
     speed_sum: int
     speed_square_sum: int
     vehicle_bits: int
+
+
+NO_SUMS = WindowSums(0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -41,7 +54,7 @@ class BatchFigures:
     model_version: str | None
 
 
-def window_row(scored: ScoredWindow, sums: WindowSums) -> Row:
+def window_row(scored: ScoredWindow, sums: WindowSums = NO_SUMS) -> Row:
     """A scored window and its sums as the values of a ``WindowRow``."""
     forecast = scored.forecast
     return {
@@ -72,6 +85,11 @@ def window_row(scored: ScoredWindow, sums: WindowSums) -> Row:
 def upsert_windows(connection: Connection, rows: Sequence[Row]) -> None:
     """Insert the windows, or replace those that are there, by (cell_id, window_start_utc)."""
     _upsert(connection, WindowRow.__table__, rows)  # type: ignore[arg-type]
+
+
+def upsert_scores(connection: Connection, rows: Sequence[Row]) -> None:
+    """As ``upsert_windows``, but a window that is there keeps its ``MEASURED`` columns: only its score is new."""
+    _upsert(connection, WindowRow.__table__, rows, keep=MEASURED)  # type: ignore[arg-type]
 
 
 def record_progress(connection: Connection, query: str, batch: BatchFigures) -> None:
@@ -112,12 +130,12 @@ def prune_windows(engine: Engine, before: datetime) -> int:
         return connection.execute(delete(WindowRow).where(WindowRow.window_start_utc < before)).rowcount
 
 
-def _upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+def _upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], keep: Sequence[str] = ()) -> None:
     if not rows:
         return
     key = [column.name for column in table.primary_key]
-    others = [column.name for column in table.columns if column.name not in key]
-    # One prepared statement run for many rows: a single INSERT of thousands of values takes longer to compile than to run.
+    others = [column.name for column in table.columns if column.name not in {*key, *keep}]
+    # One prepared statement, run for many rows: one INSERT of thousands of values would compile for longer than it runs.
     connection.execute(_insert(connection.dialect.name, table, key, others), list(rows))
 
 

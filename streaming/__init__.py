@@ -1,0 +1,1 @@
+"""The live side: the producer that replays positions into Kafka, and the structured-streaming job with its sinks."""
