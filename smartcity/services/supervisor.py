@@ -35,7 +35,7 @@ class State:
 
 
 def socket_path(settings: Settings) -> Path:
-    """Where supervisord listens: in HOME, or where that path is too long for a socket, in a private temporary folder."""
+    """Where supervisord listens: in HOME, or in a private temporary folder where that path is too long."""
     path = settings.home / "run" / "supervisor.sock"
     if len(os.fspath(path)) > LONGEST_SOCKET_PATH:
         digest = hashlib.sha256(os.fspath(settings.home).encode()).hexdigest()[:12]

@@ -1,0 +1,181 @@
+"""The steps of ``traffic up``, in order."""
+
+import importlib.metadata
+import sys
+import time
+from dataclasses import dataclass
+from functools import partial
+
+from smartcity.cli.steps import Step, Steps
+from smartcity.errors import ServiceError
+from smartcity.lake import Dataset
+from smartcity.services import health, jars, java, kafka, preflight, processes, programs, steps
+from smartcity.services.supervisor import Supervisor
+from smartcity.settings import Settings
+
+HEALTHY_SECONDS = 240
+#: supervisord's word for a program that it has given up on.
+FATAL = "FATAL"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one ``up`` was asked for."""
+
+    settings: Settings
+    days: int
+    trips_per_day: int
+    seed: int
+    skip: frozenset[str]
+
+    @property
+    def dataset(self) -> Dataset:
+        """The data set that the city is made of."""
+        return Dataset.of(self.settings)
+
+    def programs(self) -> list[programs.Program]:
+        """The programs to run."""
+        return [p for p in programs.all_programs(self.settings) if p.name.split("-")[0] not in self.skip]
+
+
+def run(show: Steps, supervisor: Supervisor, plan: Plan) -> None:
+    """Everything. Raises: TrafficError from the step that cannot be done."""
+    settings = plan.settings
+    show.run("Machine", lambda step: check_machine(supervisor, plan))
+    show.run("Java", lambda step: describe_java(settings))
+    show.run("Java archives (Kafka, Spark's connector)", lambda step: fetch_jars(settings, step))
+    show.run("Supervisor", lambda step: start_supervisor(supervisor, plan))
+    started = [program.name for program in plan.programs()]
+    if "mlflow" in started:
+        supervisor.start_program("mlflow")
+    show.run("City", lambda step: make_city(plan, step))
+    if "mlflow" in started:
+        show.run("Model registry", lambda step: wait_healthy(supervisor, settings, "mlflow", step))
+    show.run("Model", lambda step: train(settings, step))
+    if "kafka" in started:
+        supervisor.start_program("kafka")
+    show.run("Kafka and its topics", lambda step: start_kafka(supervisor, settings, step))
+    if "airflow" not in plan.skip:
+        show.run("Airflow's database", lambda step: migrate_airflow(settings, step))
+    for name in ("stream", "api", "replay", *(name for name in started if name.startswith("airflow"))):
+        if name in started:
+            supervisor.start_program(name)
+    for name in ("stream", "api", "airflow"):
+        if name not in plan.skip:
+            show.run(name.capitalize(), partial(wait_healthy, supervisor, settings, name))
+
+
+def check_machine(supervisor: Supervisor, plan: Plan) -> str:
+    """Disk, memory and ports; processes left over from a supervisor that was killed are ended first."""
+    settings = plan.settings
+    found = preflight.check_disk(settings)
+    own = processes.ours(settings)
+    if own and not supervisor.is_running():
+        if left := processes.end(process for process, _ in own.values()):
+            raise ServiceError(f"processes of an earlier start can't be ended: {[process.pid for process in left]}")
+        own = {}
+    if not own:
+        found += f", {preflight.check_memory()}"
+    return f"{found}, ports {preflight.check_ports(settings, own, plan.skip)}"
+
+
+def describe_java(settings: Settings) -> str:
+    """Which Java it is."""
+    home = java.java_home(settings)
+    runtime = java.find_runtime()
+    return f"{runtime.version}, {'packaged' if home != runtime.home else home}"
+
+
+def fetch_jars(settings: Settings, step: Step) -> str:
+    """The archives that are missing."""
+    count = 0
+    for pool in (jars.BROKER, jars.CONNECTOR):
+        if jars.missing(settings, pool):
+            step.say("fetching")
+        count += len(jars.fetch(settings, pool))
+    return f"{count} in {settings.jar_folder}"
+
+
+def start_supervisor(supervisor: Supervisor, plan: Plan) -> str:
+    """Supervisord with the plan's programs, none of them started."""
+    kafka.prepare(plan.settings)
+    return "started" if supervisor.start(plan.programs()) else "runs already"
+
+
+def make_city(plan: Plan, step: Step) -> str:
+    """The generated city as trip files, ingested and aggregated; kept where the data set has features already."""
+    settings, dataset = plan.settings, plan.dataset
+    days = dataset.features.dates()
+    if not days:
+        environment = {**programs.base_environment(settings), **java.environment(settings)}
+        source = settings.home / "generated" / f"{plan.days}x{plan.trips_per_day}-seed{plan.seed}"
+        if not (source / "whole").exists():
+            size = ("--days", str(plan.days), "--trips-per-day", str(plan.trips_per_day), "--seed", str(plan.seed))
+            generate = [sys.executable, "-m", "smartcity", "generate", *size, "--out", str(source)]
+            steps.run(settings, "generate", generate, environment, step.say)
+            (source / "whole").touch()
+        ingest = [sys.executable, "-m", "spark_jobs.pipeline", "--dataset", dataset.name, str(source / "trips")]
+        steps.run(settings, "pipeline", ingest, environment, step.say)
+        days = dataset.features.dates()
+        if not days:
+            raise ServiceError(f"the batch made no features; see {settings.home / 'logs' / 'pipeline.log'}")
+    return f"{dataset.name}: {len(days)} days, {days[0]} to {days[-1]}"
+
+
+def train(settings: Settings, step: Step) -> str:
+    """A champion, trained where the registry has none."""
+    from smartcity.model.registry import champion_version
+
+    version = champion_version(settings)
+    if version is None:
+        environment = {**programs.base_environment(settings), **java.environment(settings)}
+        command = [sys.executable, "-m", "spark_jobs.train", "--dataset", settings.dataset]
+        steps.run(settings, "train", command, environment, step.say)
+        version = champion_version(settings)
+    if version is None:
+        return "no champion: the gate kept the first model back; forecasts are persistence"
+    return f"congestion version {version}"
+
+
+def start_kafka(supervisor: Supervisor, settings: Settings, step: Step) -> str:
+    """The broker answering, its topics made."""
+    wait_healthy(supervisor, settings, "kafka", step)
+    created = kafka.create_topics(settings)
+    return f"{settings.kafka}, {f'{len(created)} topics made' if created else 'topics there'}"
+
+
+def migrate_airflow(settings: Settings, step: Step) -> str:
+    """Airflow's tables, made or brought up to date once per version."""
+    version = importlib.metadata.version("apache-airflow")
+    mark = settings.home / "airflow" / f"migrated-{version}"
+    if not mark.exists():
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        command = programs.airflow_command("db", "migrate")
+        steps.run(settings, "airflow-migrate", command, programs.airflow_environment(settings), step.say)
+        mark.touch()
+    return f"Airflow {version}"
+
+
+def wait_healthy(supervisor: Supervisor, settings: Settings, service: str, step: Step) -> str:
+    """Until the service answers. Raises: ServiceError with the log's end where it gave up or the time is over."""
+    end = time.monotonic() + HEALTHY_SECONDS
+    while True:
+        found = health.CHECKS[service](settings)
+        if found.ok:
+            return found.detail
+        step.say(found.detail)
+        states = [state for name, state in supervisor.states().items() if name.split("-")[0] == service]
+        given_up = [state.name for state in states if state.state == FATAL]
+        if given_up or time.monotonic() > end:
+            logs = settings.home / "logs"
+            name = given_up[0] if given_up else service
+            said = "keeps dying" if given_up else f"does not answer after {HEALTHY_SECONDS} s ({found.detail})"
+            raise ServiceError(f"{name} {said}; the end of {logs}/{name}.log:\n{_tail(settings, name)}")
+        time.sleep(0.5)
+
+
+def _tail(settings: Settings, name: str, lines: int = 15) -> str:
+    files = sorted((settings.home / "logs").glob(f"{name}*.log"))
+    if not files:
+        return "  (no log)"
+    return "\n".join(f"  {line}" for line in files[0].read_text(errors="replace").splitlines()[-lines:])
