@@ -262,7 +262,7 @@ def _nearest_sensors(profile: Profile) -> dict[str, list[str]]:
 
 
 def _lag(values: Floats, steps: int, before: Floats | None = None) -> Floats:
-    """Values ``steps`` windows earlier; what lies before the block is ``before``'s first rows, or 0."""
+    """Values ``steps`` windows earlier; before the block's first window stands ``before``, or 0."""
     shifted = np.zeros_like(values) if before is None else before.copy()
     if steps < len(values):
         shifted[steps:] = values[:-steps]

@@ -36,8 +36,9 @@ def features(windows: DataFrame, profile: Profile) -> DataFrame:
         return rows.filter(pa.array(dates == np.datetime64(day))).select(FEATURES.names).cast(FEATURES)
 
     start = F.col("window_start_utc")
+    # A window is wanted by its own day, by the day that looks back on it, and by the day whose labels it holds.
     days = F.array_distinct(
-        F.array(local_date(start - before, city), local_date(start, city), local_date(start + after, city))
+        F.array(local_date(start + before, city), local_date(start, city), local_date(start - after, city))
     )
     keyed = (
         windows.select("*", F.explode(days).alias("day"))
