@@ -37,14 +37,14 @@ def bits(keys: UInts, counter: int) -> UInts:
 
 def uniform(keys: UInts, counter: int) -> Floats:
     """One number in [0, 1) per key."""
-    return (bits(keys, counter) >> np.uint64(11)) * 2.0**-53
+    return np.asarray((bits(keys, counter) >> np.uint64(11)).astype(np.float64) * 2.0**-53)
 
 
 def normal(keys: UInts, counter: int) -> Floats:
     """One number per key, mean 0, variance 1: four 16-bit uniforms summed, hence within ±3.47 and cheap."""
     h = bits(keys, counter)
     total = (h & _LOW_16) + ((h >> np.uint64(16)) & _LOW_16) + ((h >> np.uint64(32)) & _LOW_16) + (h >> np.uint64(48))
-    return (total.astype(np.float64) - _SUM_MEAN) / _SUM_SD
+    return np.asarray((total.astype(np.float64) - _SUM_MEAN) / _SUM_SD)
 
 
 def subkeys(key: int, count: int) -> UInts:
