@@ -194,7 +194,9 @@ class TopicReader(threading.Thread):
             self.broken_batches += 1
             log.exception("topic %s: a batch of %d messages was skipped", self.topic, len(messages))
         for message in messages:
-            self._partitions[message.partition()] = message.offset() + 1
+            number, offset = message.partition(), message.offset()
+            if number is not None and offset is not None:
+                self._partitions[number] = offset + 1
 
     def _too_old(self, messages: list[Message]) -> bool:
         if self._skip_older is None or len(messages) < BATCH:

@@ -1,5 +1,6 @@
 """The OpenAPI document as one readable page, without scripts: it works offline and under any policy."""
 
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -35,7 +36,7 @@ def _type(schema: dict[str, Any]) -> str:
     return escape(" ".join([str(name), *limits]))
 
 
-def _rows(cells: list[tuple[str, ...]], heads: tuple[str, ...]) -> str:
+def _rows(cells: Sequence[tuple[str, ...]], heads: tuple[str, ...]) -> str:
     if not cells:
         return ""
     head = "".join(f"<th>{name}</th>" for name in heads)

@@ -172,7 +172,7 @@ def ratios_at(engine: Engine, moment: datetime, cell_ids: Iterable[str]) -> dict
     with engine.connect() as connection:
         for cell_id, start, ratio in connection.execute(query):
             gap = abs(start - moment)
-            if cell_id not in nearest or gap < nearest[cell_id][0]:
+            if ratio is not None and (cell_id not in nearest or gap < nearest[cell_id][0]):
                 nearest[cell_id] = (gap, ratio)
     return {cell_id: ratio for cell_id, (_, ratio) in nearest.items()}
 

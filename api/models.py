@@ -10,6 +10,7 @@ from smartcity.levels import Level
 from smartcity.messages import ScoredWindow
 
 MOST_CELLS = 10_000
+IN_BOX = "Only cells whose centre is in this box: west,south,east,north in degrees."
 #: A series longer than this is refused: no chart draws it, and it would be a heavy query.
 MOST_POINTS = 5_000
 
@@ -31,14 +32,12 @@ def _cells(value: Any) -> Any:
 BoundingBox = Annotated[
     Bounds,
     BeforeValidator(_bounds),
-    WithJsonSchema(
-        {"type": "string", "description": "west,south,east,north", "examples": ["-74.02,40.70,-73.95,40.80"]}
-    ),
+    WithJsonSchema({"type": "string", "examples": ["-74.02,40.70,-73.95,40.80"]}),
 ]
 CellIds = Annotated[
     frozenset[str],
     BeforeValidator(_cells),
-    WithJsonSchema({"type": "string", "description": "cell_ids, separated by commas", "examples": ["882a100d65fffff"]}),
+    WithJsonSchema({"type": "string", "examples": ["882a100d65fffff"]}),
 ]
 
 
@@ -51,8 +50,10 @@ class Query(BaseModel):
 class CellFilter(Query):
     """Which cells."""
 
-    bbox: BoundingBox | None = Field(default=None, description="Only cells whose centre is in this box.")
-    cells: CellIds | None = Field(default=None, description="Only these cells.")
+    bbox: BoundingBox | None = Field(
+        default=None, description=IN_BOX
+    )
+    cells: CellIds | None = Field(default=None, description="Only these cells, separated by commas.")
     limit: int = Field(default=MOST_CELLS, ge=1, le=MOST_CELLS, description="At most this many.")
 
 
@@ -76,7 +77,9 @@ class HotspotsQuery(Query):
 
     limit: int = Field(default=10, ge=1, le=500)
     min_vehicles: int = Field(default=1, ge=0, le=1_000_000, description="Vehicles in the newest window.")
-    bbox: BoundingBox | None = Field(default=None, description="Only cells whose centre is in this box.")
+    bbox: BoundingBox | None = Field(
+        default=None, description=IN_BOX
+    )
 
 
 class HistoricalQuery(Query):

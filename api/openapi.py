@@ -17,8 +17,8 @@ PROBLEM_TEXTS = {
     503: "Not now: a part that is needed does not answer.",
 }
 STREAM = """WebSocket: a `Snapshot` on connect, then an `Update` every push. `sequence` grows by one; after a gap send
-`{"type": "resync"}` for a new snapshot. Socket.IO clients use the namespace `/ws/stream` and the events `snapshot`, `update`
-and `resync`, with the same content."""
+`{"type": "resync"}` for a new snapshot. Socket.IO clients use the namespace `/ws/stream` and the events `snapshot`,
+`update` and `resync`, with the same content."""
 
 
 def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
@@ -35,16 +35,15 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
                 "in": "query",
                 "required": name in required,
                 "description": field.get("description", ""),
-                "schema": _without_null(
-                    {key: value for key, value in field.items() if key not in ("description", "title")}
-                ),
+                "schema": _without_null(field),
             }
         )
     return found
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """A query parameter is absent rather than null."""
+    """The bare type: a query parameter is absent rather than null, and its description stands beside it."""
+    schema = {key: value for key, value in schema.items() if key not in ("description", "title")}
     if "anyOf" in schema:
         options = [option for option in schema["anyOf"] if option.get("type") != "null"]
         schema = {key: value for key, value in schema.items() if key != "anyOf"}

@@ -52,7 +52,7 @@ def invalid_query(error: ValidationError) -> Problem:
     """Problem 400 from a failed validation, naming each parameter."""
     found = []
     for item in error.errors(include_url=False, include_context=False, include_input=False):
-        name = ".".join(str(part) for part in item["loc"]) or "query"
+        name, *inside = [str(part) for part in item["loc"]] or ["query"]
         message = (
             "unknown parameter" if item["type"] == "extra_forbidden" else item["msg"].removeprefix("Value error, ")
         )

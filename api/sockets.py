@@ -107,10 +107,7 @@ def serve_plain(ws: Server, hub: Hub, seconds: float) -> None:
             if push is not None:
                 wire.send(push.frame)
                 sequence = push.sequence
-            if _asked_for_snapshot(ws):
-                push = hub.snapshot()
-            else:
-                push = hub.after(sequence, timeout=seconds)
+            push = hub.snapshot() if _asked_for_snapshot(ws) else hub.after(sequence, timeout=seconds)
     except OSError as error:
         log.info("dropped a WebSocket client: %s", error)
         wire.drop()
@@ -121,7 +118,7 @@ def serve_plain(ws: Server, hub: Hub, seconds: float) -> None:
 
 
 class Stream(Namespace):  # type: ignore[misc]
-    """The Socket.IO side: namespace ``/ws/stream``, events ``snapshot``, ``update`` and, from the client, ``resync``."""
+    """The Socket.IO side: events ``snapshot`` and ``update`` to the client, ``resync`` from it."""
 
     def __init__(self, socketio: SocketIO, pusher: Pusher, gate: Gate) -> None:
         super().__init__(PATH)

@@ -59,11 +59,12 @@ class CityState:
 
     def _take(self, window: ScoredWindow) -> None:
         start, updated = window.window_start_utc, window.updated_utc
-        if self._newest_start is not None and self._newest_updated is not None:
-            # Written later yet about a much earlier time: not a straggler, which keeps its old writing time.
-            if start < self._newest_start - FEED_RESTARTED and updated > self._newest_updated:
-                self._cells.clear()
-                self._newest_start = None
+        newest = self._newest_start
+        # Written later yet about a much earlier time: not a straggler, which keeps its old writing time.
+        later = self._newest_updated is None or updated > self._newest_updated
+        if newest is not None and later and start < newest - FEED_RESTARTED:
+            self._cells.clear()
+            self._newest_start = None
         known = self._cells.get(window.cell_id)
         if known is None or (start, updated) >= (known.window.window_start_utc, known.window.updated_utc):
             self._put(window)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from flask import Blueprint, Response, request, send_from_directory
-from werkzeug.utils import safe_join
+from werkzeug.security import safe_join
 
 from api.compression import accepts_gzip
 from api.endpoint import context
@@ -21,7 +21,7 @@ def _send(folder: Path, name: str) -> Response:
     response = send_from_directory(folder, f"{name}.gz" if packed else name, conditional=True)
     if packed:
         plain = send_from_directory(folder, name)
-        response.mimetype = plain.mimetype
+        response.mimetype = plain.mimetype or "application/octet-stream"
         plain.close()
         response.headers["Content-Encoding"] = "gzip"
     response.vary.add("Accept-Encoding")
