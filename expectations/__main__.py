@@ -19,9 +19,25 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--dataset", help="name of the data set; default: TRAFFIC_DATASET")
     arguments.add_argument("--from", dest="start", type=date.fromisoformat, help="first day, YYYY-MM-DD, city time")
     arguments.add_argument("--to", dest="end", type=date.fromisoformat, help="last day, included")
-    arguments.add_argument("--accept", action="append", default=[], metavar="RULE", help="report this rule, go on")
+    arguments.add_argument(
+        "--accept",
+        type=rule_names,
+        default=[],
+        metavar="RULE,…",
+        help="report these rules, but go on; SUITE.RULE is read too",
+    )
     arguments.add_argument("--json", action="store_true", help="print the final JSON line only")
     return arguments
+
+
+def rule_names(text: str) -> list[str]:
+    """The names in a list with commas; empty ones are dropped."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def of_suite(names: list[str], suite: str) -> list[str]:
+    """The rules meant for ``suite``: those that name it, without its name, and those that name none."""
+    return [name.rpartition(".")[2] for name in names if name.rpartition(".")[0] in ("", suite)]
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -34,7 +50,9 @@ def main(argv: list[str] | None = None) -> None:
 
         settings = Settings()
         dataset = Dataset.of(settings, options.dataset)
-        outcome = run(load(options.suite), dataset, settings, options.start, options.end, options.accept)
+        outcome = run(
+            load(options.suite), dataset, settings, options.start, options.end, of_suite(options.accept, options.suite)
+        )
         if not options.json:
             for finding in outcome.findings:
                 print(finding.line())

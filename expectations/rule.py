@@ -40,7 +40,16 @@ class Rule:
         expectation.severity = FailureSeverity.CRITICAL if severity is Severity.FAIL else FailureSeverity.WARNING
         expectation.meta = {"name": self.name, "severity": str(severity), "why": self.why, "accepted": accepted}
         expectation.notes = f"{severity} {self.name}: {self.why}"
+        expectation.description = f"{severity} {self.name}: {_wanted(expectation)}. Why: {self.why}"
         return expectation
+
+
+def _wanted(expectation: Expectation) -> str:
+    """The expectation with its limits in words, as its page in Data Docs says it."""
+    hidden = {"batch_id", "column", "column_list", "column_A", "column_B"}
+    limits = {k: v for k, v in expectation.configuration.kwargs.items() if v is not None and k not in hidden}
+    kind = expectation.expectation_type.removeprefix("expect_").replace("_", " ")
+    return ", ".join([kind, *(f"{key.replace('_', ' ')} {value}" for key, value in limits.items())])
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ Rows = list[dict[str, object]]
 @pytest.fixture
 def features(windows: Rows) -> Rows:
     return [
-        {name: 0.5 for name in FEATURE_NAMES}
+        dict.fromkeys(FEATURE_NAMES, 0.5)
         | {
             "cell_id": row["cell_id"],
             "window_start_utc": row["window_start_utc"],

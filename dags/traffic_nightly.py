@@ -1,0 +1,128 @@
+"""New trip files to gated features, every night.
+
+**Makes** trips, positions, windows and features of the days that have new trips, then the asset `features`, from which
+`model_retrain` follows. Every table passes a data-quality gate before the next job reads it.
+
+**When** 02:00 city time. It takes the trip files waiting in the inbox, `var/inbox/DATASET/` (`.csv`, `.csv.gz` or
+`.parquet` as published; copy under another ending and rename when complete), and moves them to `done/` when they are in
+the lake. With no new file and nothing left over from a run before, it has nothing to do and skips.
+
+**By hand** press *Trigger*. Without dates it processes all days of the data set again; with dates, those days.
+A run replaces whole days: running it twice gives the same lake.
+
+**When it fails** the data published before stay in use, and so does the model.
+
+| task | what it means | what to do |
+|---|---|---|
+| `clean` | a file cannot be read as what it claims to be; the log names file and row | repair or remove the file |
+| `gate_…` | a rule of the log is broken: column, share, examples; Data Docs has the page | mend the source (1) |
+| `positions`, `windows`, `features` | a Spark job; its own error is the last in the log | see `docs/runbook.md` |
+
+(1) Or, where the data are right after all, trigger again with the rule as `SUITE.RULE` in *Rules to accept*.
+"""
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pendulum
+from airflow.sdk import DAG, CronTriggerTimetable, Param, TriggerRule, task
+from airflow.sdk.exceptions import AirflowSkipException
+from wiring import DEFAULTS, FEATURES, POSITIONS, SETTINGS, TRIPS, WINDOWS, gate, span, spark_job
+
+from smartcity import inbox
+from smartcity.errors import MissingDataError
+from smartcity.lake import Dataset
+
+DAY = {"type": ["null", "string"], "format": "date"}
+
+with DAG(
+    dag_id="traffic_nightly",
+    dag_display_name="Nightly batch",
+    description="New trip files to gated features",
+    doc_md=__doc__,
+    schedule=CronTriggerTimetable("0 2 * * *", timezone=SETTINGS.city.time_zone),
+    start_date=pendulum.datetime(2025, 1, 1, tz=SETTINGS.city.time_zone),
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    dagrun_timeout=timedelta(hours=8),
+    default_args=DEFAULTS,
+    tags=["traffic", "batch"],
+    params={
+        "dataset": Param(SETTINGS.dataset, type="string", pattern="^[A-Za-z0-9_-]+$", title="Data set"),
+        "from": Param(None, **DAY, title="First day", description="City time; empty: the first day there is."),
+        "to": Param(None, **DAY, title="Last day", description="Included; empty: the last day there is."),
+        "zones": Param(
+            None,
+            type=["null", "string"],
+            title="Zone polygons",
+            description="Shapefile for trip files with location ids instead of coordinates.",
+        ),
+        "accept": Param(
+            [],
+            type="array",
+            items={"type": "string"},
+            title="Rules to accept",
+            description="Broken gate rules that shall not stop this run, as SUITE.RULE.",
+        ),
+    },
+) as dag:
+
+    @task.short_circuit(ignore_downstream_trigger_rules=False)
+    def find_new_files(params: dict[str, Any]) -> list[str]:
+        """Arguments of the cleaning job; nothing where no file waits, and cleaning is skipped."""
+        files = inbox.new_files(SETTINGS, params["dataset"])
+        print(f"{len(files)} new files in {inbox.folder(SETTINGS, params['dataset'])}: {[file.name for file in files]}")
+        zones = ["--zones", params["zones"]] if params["zones"] else []
+        return ["--dataset", params["dataset"], *zones, *map(str, files)] if files else []
+
+    @task
+    def put_away(arguments: list[str]) -> None:
+        """Move the files that are in the lake now out of the inbox."""
+        files = [Path(argument) for argument in arguments if argument.lower().endswith(inbox.ENDINGS)]
+        inbox.put_away(files)
+        print(f"moved {len(files)} files to {inbox.DONE}/")
+
+    @task(trigger_rule=TriggerRule.NONE_FAILED)
+    def choose_days(params: dict[str, Any], dag_run: Any) -> dict[str, str]:
+        """The days to process: those asked for, else those with new trips; all of them when triggered by hand."""
+        dataset = Dataset.of(SETTINGS, params["dataset"])
+        whole = inbox.all_days(dataset)
+        if whole is None:
+            raise MissingDataError(
+                f"data set {dataset.name!r} has no trips. Put trip files into {inbox.folder(SETTINGS, dataset.name)} "
+                f"or run: ./traffic ingest trips --name {dataset.name} FILE…"
+            )
+        asked = params["from"] or params["to"] or dag_run.run_type == "manual"
+        work = whole if asked else inbox.days_to_process(dataset)
+        if work is None:
+            raise AirflowSkipException("every day's features are as new as its trips: nothing to do")
+        start = date.fromisoformat(params["from"]) if params["from"] else work.start
+        end = date.fromisoformat(params["to"]) if params["to"] else work.end
+        print(f"processing {dataset.name} from {start} to {end}")
+        return {"dataset": dataset.name, "from": start.isoformat(), "to": end.isoformat()}
+
+    @task(outlets=[FEATURES])
+    def publish_features(days: dict[str, str], outlet_events: Any) -> None:
+        """Tell who waits for features that they passed their gate."""
+        outlet_events[FEATURES].extra = days
+        print(f"features of {days['dataset']} from {days['from']} to {days['to']} may be used")
+
+    found = find_new_files()
+    clean = spark_job("clean", found, outlets=[TRIPS])
+    days = choose_days()
+    chosen = "choose_days"
+    (
+        found
+        >> clean
+        >> put_away(found)
+        >> days
+        >> gate("trips", chosen)
+        >> spark_job("positions", span(chosen), inlets=[TRIPS], outlets=[POSITIONS])
+        >> spark_job("windows", span(chosen), inlets=[POSITIONS], outlets=[WINDOWS])
+        >> gate("windows", chosen)
+        >> spark_job("features", span(chosen), inlets=[WINDOWS])
+        >> gate("features", chosen)
+        >> publish_features(days)
+    )

@@ -1,0 +1,119 @@
+"""The policy that holds for every DAG, and the order of each one's tasks."""
+
+import ast
+import subprocess
+import sys
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+
+from smartcity.settings import ROOT
+
+NIGHTLY = (
+    "find_new_files",
+    "clean",
+    "put_away",
+    "choose_days",
+    "gate_trips",
+    "positions",
+    "windows",
+    "gate_windows",
+    "features",
+    "gate_features",
+    "publish_features",
+)
+SPARK_JOBS = {"clean", "positions", "windows", "features", "train"}
+SOURCES = sorted((ROOT / "dags").glob("*.py"))
+
+
+def test_the_dags_are_those_of_the_platform(dags: dict) -> None:
+    assert set(dags) == {"traffic_nightly", "model_retrain"}
+
+
+def test_every_dag_says_what_it_is_and_when_it_gives_up(dags: dict) -> None:
+    for name, dag in dags.items():
+        assert dag.doc_md and "**When it fails**" in dag.doc_md, name
+        assert dag.tags and dag.description and dag.dag_display_name, name
+        assert dag.max_active_runs == 1 and dag.catchup is False, name
+        assert dag.dagrun_timeout is not None, name
+        assert dag.is_paused_upon_creation is False, name
+        assert all(param.schema.get("title") for param in dag.params.values()), name
+        dag.params.validate()
+
+
+def test_every_task_has_an_owner_retries_with_backoff_and_a_timeout(dags: dict) -> None:
+    for dag in dags.values():
+        for task in dag.tasks:
+            label = f"{dag.dag_id}.{task.task_id}"
+            assert task.owner == "traffic", label
+            # The same data would fail a gate again.
+            assert task.retries == (0 if task.task_id.startswith("gate_") else 2), label
+            assert task.retry_exponential_backoff, label
+            assert timedelta(0) < task.execution_timeout <= dag.dagrun_timeout, label
+            assert task.on_failure_callback, label
+
+
+def test_the_nightly_tasks_run_in_this_order(dags: dict) -> None:
+    dag = dags["traffic_nightly"]
+    assert {task.task_id for task in dag.tasks} == set(NIGHTLY)
+    for before, after in pairwise(NIGHTLY):
+        assert after in dag.get_task(before).downstream_task_ids, (before, after)
+
+
+def test_no_table_is_read_before_its_gate(dags: dict) -> None:
+    dag = dags["traffic_nightly"]
+    for reader, gate in (
+        ("positions", "gate_trips"),
+        ("features", "gate_windows"),
+        ("publish_features", "gate_features"),
+    ):
+        assert gate in dag.get_task(reader).get_flat_relative_ids(upstream=True)
+
+
+def test_retraining_follows_from_the_features_asset_alone(dags: dict) -> None:
+    outlets = [
+        asset.name for task in dags["traffic_nightly"].tasks for asset in task.outlets if asset.name == "features"
+    ]
+    assert outlets == ["features"]
+    retrain = dags["model_retrain"]
+    assert [asset.name for asset in retrain.timetable.asset_condition.objects] == ["features"]
+    assert "train" in retrain.get_task("choose_dataset").downstream_task_ids
+
+
+def test_spark_jobs_go_through_spark_submit_one_at_a_time(dags: dict) -> None:
+    found = {}
+    for dag in dags.values():
+        for task in dag.tasks:
+            if task.task_type == "SparkSubmitOperator":
+                found[task.task_id] = task
+    assert set(found) == SPARK_JOBS
+    for name, task in found.items():
+        assert task._conn_id == "spark_default", name
+        assert task.application == str(ROOT / "spark_jobs" / f"{name}.py"), name
+        assert (ROOT / "spark_jobs" / f"{name}.py").is_file(), name
+        assert task.pool_slots == 2, name
+
+
+def test_the_nightly_run_is_at_two_in_the_city(dags: dict) -> None:
+    timetable = dags["traffic_nightly"].timetable
+    assert timetable.expression == "0 2 * * *"
+    assert str(timetable.timezone) in ("America/New_York", "Timezone('America/New_York')")
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
+def test_dags_import_only_airflow_and_the_core(source) -> None:
+    allowed = {"airflow", "smartcity", "pendulum", "wiring", *sys.stdlib_module_names}
+    for node in ast.walk(ast.parse(source.read_text())):
+        names = [node.module] if isinstance(node, ast.ImportFrom) else []
+        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        for name in names:
+            assert name.split(".")[0] in allowed, name
+
+
+def test_parsing_a_dag_loads_neither_spark_nor_mlflow() -> None:
+    code = (
+        "import sys; sys.path.insert(0, 'dags'); import traffic_nightly, model_retrain; "
+        "heavy = {'pyspark', 'mlflow', 'great_expectations'} & set(sys.modules); assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, timeout=120)
