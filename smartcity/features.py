@@ -291,7 +291,11 @@ def _slope(newest_first: Floats) -> Floats:
         return np.zeros_like(newest_first[0])
     time = -np.arange(steps, dtype=np.float64)
     time -= time.mean()
-    return np.asarray(np.tensordot(time, newest_first, axes=1) / (time @ time))
+    # Summed one by one: a matrix product's last digits depend on the block's size, and live must equal batch.
+    total = np.zeros_like(newest_first[0])
+    for moment, values in zip(time, newest_first, strict=True):
+        total += moment * values
+    return total / float((time**2).sum())
 
 
 def _ring_mean(anomaly: Floats, active: npt.NDArray[np.bool_], ring: npt.NDArray[np.int64]) -> Floats:

@@ -1,0 +1,46 @@
+"""``traffic evaluate``: train and score on any ingested data set, beside the baselines. Registers nothing."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from smartcity.cli.jobs import run_job
+from smartcity.settings import Settings
+
+COLUMNS = ("accuracy", "macro_f1", "log_loss", "ece", "rmse_mph", "mae_mph", "truth_accuracy", "truth_macro_f1")
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--trees", default=50, show_default=True, help="Trees per forest.")
+@click.option("--depth", default=12, show_default=True, help="Depth of each tree.")
+@click.option("--max-rows", default=200_000, show_default=True, help="Rows to train on at most.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object of figures.")
+def command(name: str | None, trees: int, depth: int, max_rows: int, as_json: bool) -> None:
+    """Score a model on the held-out last fifth of data set NAME, side by side with the baselines."""
+    settings = Settings()
+    with tempfile.TemporaryDirectory(prefix="traffic-evaluate-") as folder:
+        report = Path(folder) / "report.json"
+        size = ("--trees", str(trees), "--depth", str(depth), "--max-rows", str(max_rows))
+        chosen = ("--dataset", name or settings.dataset)
+        run_job(settings, "spark_jobs.train", *chosen, *size, "--no-register", "--report", str(report))
+        found = json.loads(report.read_text())
+    click.echo(json.dumps({"dataset": name or settings.dataset, **found}) if as_json else _table(found))
+
+
+def _table(report: dict[str, Any]) -> str:
+    """The evaluation as people read it."""
+    shown = [column for column in COLUMNS if any(column in figures for figures in report["models"].values())]
+    lines = ["".join([f"{'':20}", *(f"{column:>16}" for column in shown)])]
+    for model, figures in report["models"].items():
+        cells = (f"{figures[column]:>16.4f}" if column in figures else f"{'–':>16}" for column in shown)
+        lines.append("".join([f"{model:20}", *cells]))
+    margin = report["margin_over_persistence_macro_f1"]
+    lines.append(
+        f"macro-F1 above persistence {margin['value']:+.4f} (95 % interval {margin['low']:+.4f} to {margin['high']:+.4f}), "
+        f"{report['training_rows']:,} rows to train on, {report['test_rows']:,} to test on"
+    )
+    return "\n".join(lines)

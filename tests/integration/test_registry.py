@@ -1,0 +1,71 @@
+"""Training against a real MLflow server: runs, version, alias, serving; broken versions are refused."""
+
+import argparse
+
+import pytest
+
+from smartcity.errors import ModelError, NoChampionError
+from smartcity.model import registry
+from smartcity.model.spec import MODEL_NAME
+from smartcity.settings import Settings
+from spark_jobs import train
+
+pytestmark = pytest.mark.integration
+
+OPTIONS = argparse.Namespace(trees=5, depth=6, seed=7, max_rows=20_000, no_register=False, report=None)
+
+
+@pytest.fixture(scope="module")
+def trained(mlflow_server, spark, small_dataset, tmp_path_factory):
+    patch = pytest.MonkeyPatch()
+    patch.setenv("TRAFFIC_MLFLOW_TRACKING_URI", mlflow_server)
+    settings = Settings()
+    with pytest.raises(NoChampionError, match="traffic train"):
+        registry.load_champion(settings)
+    _, figures = train.train(spark, small_dataset, OPTIONS, tmp_path_factory.mktemp("train"))
+    yield settings, figures
+    patch.undo()
+
+
+def test_a_run_logs_figures_and_pictures(trained):
+    settings, figures = trained
+    client = registry.client(settings)
+    run = client.get_run(client.get_model_version(MODEL_NAME, str(figures["version"])).run_id)
+    assert {"accuracy", "macro_f1", "persistence_macro_f1", "majority_accuracy", "ece"} <= set(run.data.metrics)
+    assert run.data.params["trees"] == "5"
+    names = {item.path for item in client.list_artifacts(run.info.run_id)}
+    assert {"confusion_matrix.png", "reliability.png", "feature_importance.png", "model_card.md", "model"} <= names
+
+
+def test_the_gate_leaves_its_reason_on_the_version(trained):
+    settings, figures = trained
+    tags = registry.client(settings).get_model_version(MODEL_NAME, str(figures["version"])).tags
+    assert tags[registry.REASON_TAG] == figures["reason"]
+
+
+def test_serving_loads_the_champion_from_the_registry(trained, small_dataset):
+    settings, figures = trained
+    registry.record_decision(settings, str(figures["version"]), True, "by hand, for this test")
+    model = registry.load_champion(settings)
+    assert (model.version, model.city) == (str(figures["version"]), small_dataset.city)
+    assert registry.champion_version(settings) == model.version
+
+
+def test_a_foreign_version_is_refused(trained, tmp_path):
+    settings, figures = trained
+    client = registry.client(settings)
+    run_id = client.get_model_version(MODEL_NAME, str(figures["version"])).run_id
+    (tmp_path / "notes.txt").write_text("not a model")
+    client.log_artifacts(run_id, str(tmp_path), "foreign")
+    source = f"{client.get_run(run_id).info.artifact_uri}/foreign"
+    foreign = client.create_model_version(MODEL_NAME, source, run_id)
+    with pytest.raises(ModelError, match="not ours"):
+        registry.load_version(settings, foreign.version)
+
+
+def test_a_registry_that_does_not_answer_is_a_model_error():
+    silent = Settings(mlflow_tracking_uri="http://127.0.0.1:9")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        with pytest.raises(ModelError, match="does not answer"):
+            registry.champion_version(silent)

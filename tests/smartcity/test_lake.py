@@ -1,0 +1,94 @@
+from datetime import UTC, date, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+
+from smartcity.city import City
+from smartcity.columns import TRUTH, UTC_TIMESTAMP
+from smartcity.errors import MissingDataError, SettingsError
+from smartcity.lake import Dataset
+
+MONDAY, TUESDAY = date(2026, 3, 2), date(2026, 3, 3)
+
+
+def rows(*speeds: tuple[date, float]) -> pa.Table:
+    noon = [datetime(day.year, day.month, day.day, 12, tzinfo=UTC) for day, _ in speeds]
+    return pa.table(
+        {
+            "cell_id": ["a"] * len(speeds),
+            "window_start_utc": pa.array(noon, UTC_TIMESTAMP),
+            "true_speed_mph": [speed for _, speed in speeds],
+            "true_free_flow_mph": [30.0] * len(speeds),
+            "date": [day for day, _ in speeds],
+        },
+        schema=TRUTH,
+    )
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    return Dataset(str(tmp_path), "city", City())
+
+
+def speeds(dataset, *span):
+    return sorted(dataset.truth.read(*span)["true_speed_mph"].to_pylist())
+
+
+def test_reads_back_what_was_written_by_day(dataset):
+    dataset.truth.write(rows((MONDAY, 1.0), (TUESDAY, 2.0)))
+    assert speeds(dataset) == [1.0, 2.0]
+    assert speeds(dataset, TUESDAY, TUESDAY) == [2.0]
+    assert dataset.truth.dates() == [MONDAY, TUESDAY]
+
+
+def test_a_rerun_replaces_its_days_and_leaves_the_others(dataset):
+    dataset.truth.write(rows((MONDAY, 1.0), (TUESDAY, 2.0)))
+    dataset.truth.write(rows((TUESDAY, 3.0)))
+    assert speeds(dataset) == [1.0, 3.0]
+
+
+def test_a_run_that_was_never_published_is_not_seen_and_is_swept(dataset):
+    dataset.truth.write(rows((MONDAY, 1.0)))
+    killed = dataset.truth.begin()
+    dataset.truth.filesystem.create_dir(f"{killed.path}/date=2026-03-02", recursive=True)
+    pa.parquet.write_table(rows((MONDAY, 9.0)).drop_columns("date"), f"{killed.path}/date=2026-03-02/part-0.parquet")
+    assert speeds(dataset) == [1.0]
+    assert dataset.truth.sweep(timedelta(0)) == 1
+    assert speeds(dataset) == [1.0]
+
+
+def test_a_stray_day_is_refused_and_nothing_changes(dataset):
+    dataset.truth.write(rows((MONDAY, 1.0)))
+    run = dataset.truth.begin()
+    for day in (MONDAY, TUESDAY):
+        folder = f"{run.path}/date={day}"
+        dataset.truth.filesystem.create_dir(folder, recursive=True)
+        pa.parquet.write_table(rows((day, 5.0)).drop_columns("date"), f"{folder}/part-0.parquet")
+    with pytest.raises(MissingDataError, match="2026-03-03"):
+        dataset.truth.publish(run, [MONDAY])
+    assert speeds(dataset) == [1.0]
+
+
+def test_replaced_files_outlive_the_readers_that_opened_them(dataset):
+    dataset.truth.write(rows((MONDAY, 1.0)))
+    before = dataset.truth.files()
+    dataset.truth.write(rows((MONDAY, 2.0)))
+    assert dataset.truth.sweep() == 0
+    assert pa.parquet.read_metadata(before[0]).num_rows == 1
+
+
+def test_missing_days_name_the_command_that_makes_them(dataset):
+    with pytest.raises(MissingDataError, match="traffic ingest"):
+        dataset.truth.require_files(MONDAY, None, "traffic ingest trips")
+
+
+def test_a_data_set_keeps_the_city_it_was_made_with(dataset):
+    dataset.create(City())
+    dataset.create(City())
+    with pytest.raises(SettingsError, match="window_minutes"):
+        dataset.create(City(window_minutes=5))
+
+
+def test_a_data_set_name_cannot_leave_the_lake(tmp_path):
+    with pytest.raises(SettingsError, match="letters, digits"):
+        Dataset(str(tmp_path), "../elsewhere", City())

@@ -1,0 +1,76 @@
+"""Training on real Spark: export, parity, evaluation, refusal."""
+
+import argparse
+
+import numpy as np
+import pytest
+from pyspark.sql import functions as F
+
+from smartcity.errors import MissingDataError, ModelError
+from smartcity.features import FEATURE_NAMES
+from smartcity.model.serving import ServingModel
+from smartcity.model.spec import LEVEL_FILE
+from smartcity.profile import Profile
+from smartcity.spark.tables import read_table
+from smartcity.spark.training import ForestParameters, fit_forests, score_in_spark, split_rows
+from spark_jobs.train import export, train
+
+OPTIONS = argparse.Namespace(trees=5, depth=6, seed=7, max_rows=20_000, no_register=True, report=None)
+
+
+@pytest.fixture(scope="module")
+def rows(spark, small_dataset):
+    return read_table(spark, small_dataset.features, None, None, "").persist()
+
+
+@pytest.fixture(scope="module")
+def trained(spark, small_dataset, rows, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    profile = Profile.load(small_dataset)
+    forests = fit_forests(split_rows(rows, profile)[0], ForestParameters(trees=5, depth=6))
+    export(forests, profile, small_dataset, folder)
+    return forests, folder
+
+
+def test_training_ends_before_the_test_begins(small_dataset, rows):
+    profile = Profile.load(small_dataset)
+    training, testing = split_rows(rows, profile)
+    last = training.agg(F.max("window_start_utc")).collect()[0][0]
+    first = testing.agg(F.min("window_start_utc")).collect()[0][0]
+    assert (first - last).total_seconds() >= profile.city.horizon_steps * profile.city.window_seconds
+
+
+def test_the_export_agrees_with_spark_also_on_nulls_and_extremes(spark, rows, trained):
+    forests, folder = trained
+    model = ServingModel.load(folder, "test")
+    random = np.random.default_rng(0)
+    wild = rows.select(*FEATURE_NAMES).limit(500).toPandas()
+    mask = random.random(wild.shape)
+    wild = wild.mask(mask < 0.05, 1e12).mask((mask > 0.05) & (mask < 0.1), -1e12)
+    features, shares, changes = score_in_spark(forests, spark.createDataFrame(wild))
+    assert np.abs(model.probabilities(features) - shares).max() < 1e-6
+    assert np.abs(model.ratio_change(features) - changes).max() < 1e-6
+
+
+def test_a_version_with_a_changed_file_is_refused(trained, tmp_path):
+    for item in trained[1].iterdir():
+        if item.is_file():
+            (tmp_path / item.name).write_bytes(item.read_bytes())
+    ServingModel.load(tmp_path, "whole")
+    (tmp_path / LEVEL_FILE).write_bytes((tmp_path / LEVEL_FILE).read_bytes()[:-1] + b"x")
+    with pytest.raises(ModelError, match="checksum"):
+        ServingModel.load(tmp_path, "broken")
+
+
+def test_a_run_reports_the_model_beside_each_baseline(spark, small_dataset, tmp_path):
+    report, figures = train(spark, small_dataset, OPTIONS, tmp_path)
+    assert set(report.table()) == {"model", "majority", "historical_average", "persistence"}
+    assert {"accuracy", "macro_f1", "log_loss", "ece"} <= set(report.table()["persistence"])
+    assert report.table()["model"]["accuracy"] > report.table()["majority"]["accuracy"]
+    assert figures["onnx_parity_gap"] < 1e-6
+
+
+def test_next_to_nothing_is_refused_with_the_counts(spark, small_dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr("smartcity.model.evaluation.MIN_TRAINING_ROWS", 10**9)
+    with pytest.raises(MissingDataError, match="labelled rows to train on"):
+        train(spark, small_dataset, OPTIONS, tmp_path)
