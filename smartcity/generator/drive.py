@@ -98,7 +98,7 @@ def drive(city: City, seed: int, trips: Demand, *, with_pings: bool) -> Driven:
             state = correlation * state + fresh * hashing.normal(keys, _NOISE + number)
         wait = np.full(len(row), step)
         number += 1
-    whole = np.maximum(np.rint(seconds).astype(np.int64), p.MIN_TRIP_SECONDS)
+    whole = np.maximum(np.ceil(seconds).astype(np.int64), p.MIN_TRIP_SECONDS)
     return Driven(whole, miles, _collect(seen) if with_pings else None)
 
 
