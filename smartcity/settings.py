@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     database_url: str = Field(default="", description="Serving database (SQLAlchemy URL); empty: SQLite in HOME.")
 
     spark_master: str = Field(default="local[2]", description="local[N] or spark://host:7077.")
+    spark_driver_host: str = Field(
+        default="127.0.0.1", description="Name under which Spark's executors reach the driver; its own, on a cluster."
+    )
     spark_driver_memory: str = "2g"
     stream_driver_memory: str = "1g"
     stream_trigger_seconds: float = Field(default=1.0, gt=0)

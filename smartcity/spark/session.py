@@ -17,8 +17,6 @@ COMMON = {
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.maxConcurrentOutputFileWriters": "64",
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",
-    "spark.driver.bindAddress": "127.0.0.1",
-    "spark.driver.host": "127.0.0.1",
     "spark.ui.showConsoleProgress": "false",
     "spark.log.level": "WARN",
 }
@@ -37,6 +35,8 @@ def create_session(settings: Settings, name: str, extra: dict[str, str] | None =
     if "PYSPARK_GATEWAY_PORT" not in os.environ:
         prepare_environment(settings)
         builder = builder.master(settings.spark_master).config("spark.driver.memory", settings.spark_driver_memory)
-    for key, value in {**COMMON, **(extra or {})}.items():
+    host = settings.spark_driver_host
+    listening = {"spark.driver.host": host, "spark.driver.bindAddress": host if host == "127.0.0.1" else "0.0.0.0"}
+    for key, value in {**COMMON, **listening, **(extra or {})}.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
