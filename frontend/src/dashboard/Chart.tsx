@@ -1,0 +1,95 @@
+/** uPlot in React: made once, fed new columns, as wide as its place. */
+import { useEffect, useRef } from "react";
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+import type { Columns } from "../data/series";
+
+interface ChartProps {
+  columns: Columns;
+  series: uPlot.Series[];
+  timeZone: string;
+  /** A value of the y axis as text. */
+  format: (value: number) => string;
+  /** Time in seconds at which the future begins; it is shaded. */
+  now?: number | null;
+  label: string;
+}
+
+const AXIS = { stroke: "#8fa3ba", grid: { stroke: "#1d2a3a", width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
+
+export function Chart({ columns, series, timeZone, format, now = null, label }: ChartProps): JSX.Element {
+  const frame = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | null>(null);
+  const nowAt = useRef(now);
+  nowAt.current = now;
+  const data = useRef(columns);
+  data.current = columns;
+
+  useEffect(() => {
+    const element = frame.current;
+    if (!element) return;
+    const options: uPlot.Options = {
+      width: Math.max(element.clientWidth, 80),
+      height: Math.max(element.clientHeight, 60),
+      tzDate: (at) => uPlot.tzDate(new Date(at * 1000), timeZone),
+      legend: { show: true, live: true },
+      cursor: { y: false, points: { size: 6 }, drag: { x: true, y: false } },
+      scales: { x: { time: true }, y: { range: (_plot, low, high) => yRange(low, high) } },
+      axes: [
+        { ...AXIS, size: 26, values: (_plot, at) => at.map((each) => clockOf(each, timeZone)) },
+        { ...AXIS, size: 46, values: (_plot, at) => at.map(format) },
+      ],
+      series: [{ value: (_plot, at) => (at == null ? "" : clockOf(at, timeZone)) }, ...series],
+      hooks: { drawClear: [(chart) => shadeFuture(chart, nowAt.current)] },
+    };
+    const chart = new uPlot(options, data.current as uPlot.AlignedData, element);
+    plot.current = chart;
+    const fit = (): void => {
+      const legend = element.querySelector<HTMLElement>(".u-legend")?.offsetHeight ?? 0;
+      chart.setSize({ width: Math.max(element.clientWidth, 80), height: Math.max(element.clientHeight - legend, 60) });
+    };
+    fit();
+    const observer = new ResizeObserver(fit);
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+      chart.destroy();
+      plot.current = null;
+    };
+    // The series are literals of the caller; a new zone makes a new chart.
+  }, [timeZone]);
+
+  useEffect(() => {
+    // Keeps the zoom that somebody chose.
+    const chart = plot.current;
+    if (!chart) return;
+    const times = chart.data[0];
+    const { min, max } = chart.scales["x"] ?? {};
+    const zoomed = times.length > 1 && min != null && max != null && (min > times[0]! || max < times[times.length - 1]!);
+    chart.setData(columns as uPlot.AlignedData, !zoomed);
+    if (zoomed) chart.redraw();
+  }, [columns]);
+
+  return <div className="chart" ref={frame} role="img" aria-label={label} />;
+}
+
+function yRange(low: number, high: number): [number, number] {
+  if (!Number.isFinite(low) || !Number.isFinite(high)) return [0, 1];
+  return [0, high > 0 ? high * 1.15 : 1];
+}
+
+function clockOf(at: number, timeZone: string): string {
+  return new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone }).format(at * 1000);
+}
+
+function shadeFuture(chart: uPlot, now: number | null): void {
+  if (now === null) return;
+  const { left, top, width, height } = chart.bbox;
+  const x = Math.max(left, Math.min(left + width, chart.valToPos(now, "x", true)));
+  chart.ctx.save();
+  chart.ctx.fillStyle = "rgba(240, 192, 64, 0.07)";
+  chart.ctx.fillRect(x, top, left + width - x, height);
+  chart.ctx.fillStyle = "rgba(240, 192, 64, 0.55)";
+  chart.ctx.fillRect(x, top, Math.max(1, devicePixelRatio), height);
+  chart.ctx.restore();
+}

@@ -1,0 +1,50 @@
+import { useMemo } from "react";
+import { percent } from "../data/format";
+import type { CitySummary, SeriesPoint } from "../data/messages";
+import { congestionColumns } from "../data/series";
+import { LEVEL_COLORS } from "../palette";
+import { texts } from "../texts";
+import { Chart } from "./Chart";
+
+interface CityChartProps {
+  series: SeriesPoint[];
+  summary: CitySummary | null;
+  /** Minutes from the end of a window to the end of the one its forecast is for. */
+  leadMinutes: number;
+  timeZone: string;
+  failed: boolean;
+}
+
+/** Share of congested places: what was seen against what had been foretold, and the next minutes. */
+export function CityChart({ series, summary, leadMinutes, timeZone, failed }: CityChartProps): JSX.Element {
+  const columns = useMemo(() => congestionColumns(series, summary, leadMinutes), [series, summary, leadMinutes]);
+  const lines = useMemo(
+    () => [
+      { label: texts.chart.now, stroke: LEVEL_COLORS.high, width: 2, value: share, points: { show: false }, spanGaps: false },
+      { label: texts.chart.forecast(leadMinutes), stroke: LEVEL_COLORS.medium, width: 1.6, dash: [6, 4], value: share, points: { show: false } },
+    ],
+    [leadMinutes],
+  );
+  return (
+    <section className="panel city-chart" aria-label={texts.chart.title}>
+      <h2>{texts.chart.title}</h2>
+      {columns[0].length > 1 ? (
+        <Chart
+          columns={columns}
+          series={lines}
+          timeZone={timeZone}
+          format={(value) => percent(value)}
+          now={summary?.data_time_utc ? Date.parse(summary.data_time_utc) / 1000 : null}
+          label={texts.chart.title}
+        />
+      ) : (
+        <p className="muted">{failed ? texts.chart.failed : texts.chart.waiting}</p>
+      )}
+    </section>
+  );
+}
+
+/** The value under the pointer; none while the pointer is elsewhere. */
+function share(_plot: unknown, value: number | null | undefined): string {
+  return value == null ? "" : percent(value, 1);
+}

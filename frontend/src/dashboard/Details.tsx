@@ -1,0 +1,171 @@
+import { useEffect, useMemo, useRef } from "react";
+import { usePolled } from "../data/api";
+import { clock, count, mph, percent } from "../data/format";
+import type { Namer } from "../data/h3";
+import type { CellDetails, Config, Forecast, ScoredWindow, SeriesPoint } from "../data/messages";
+import type { Columns } from "../data/series";
+import { LEVEL_COLORS } from "../palette";
+import { LEVEL_NAMES, texts } from "../texts";
+import { Chart } from "./Chart";
+import { LevelChip } from "./LevelChip";
+
+interface DetailsProps {
+  cellId: string;
+  live: ScoredWindow | undefined;
+  config: Config;
+  nameOf: Namer;
+  onClose: () => void;
+}
+
+const REFRESH_SECONDS = 30;
+
+/** One place: its state and forecast from the live stream, its last hours from the API. */
+export function Details({ cellId, live, config, nameOf, onClose }: DetailsProps): JSX.Element {
+  const path = `/api/cell/${encodeURIComponent(cellId)}`;
+  const answer = usePolled<CellDetails>(path, REFRESH_SECONDS);
+  const details = answer.path === path ? answer.data : null;
+  const cell = live ?? details?.cell;
+  const zone = config.city.time_zone;
+  const title = useRef<HTMLHeadingElement>(null);
+  useEffect(() => title.current?.focus(), [cellId]);
+  return (
+    <section className="panel details" aria-label={texts.details.title} data-testid="details" data-cell={cellId}>
+      <header>
+        <h2 tabIndex={-1} ref={title}>
+          {nameOf(cellId)}
+        </h2>
+        <button type="button" className="close" onClick={onClose} aria-label={texts.details.close}>
+          ×
+        </button>
+        <code>{cellId}</code>
+      </header>
+      {cell ? <State cell={cell} zone={zone} /> : <p className="muted">{answer.error ? texts.details.gone : texts.loading}</p>}
+      <History history={details?.history ?? null} cell={cell} zone={zone} failed={answer.error !== null} />
+    </section>
+  );
+}
+
+function State({ cell, zone }: { cell: ScoredWindow; zone: string }): JSX.Element {
+  const known = texts.details;
+  return (
+    <>
+      <div className="now-then">
+        <div>
+          <h3>
+            {known.now} · {clock(cell.window_end_utc, zone)}
+          </h3>
+          <LevelChip level={cell.level} />
+        </div>
+        <div>
+          <h3>{cell.forecast ? known.forecastAt(clock(cell.forecast.for_utc, zone)) : known.forecastAt("–")}</h3>
+          {cell.forecast ? <LevelChip level={cell.forecast.level} /> : <span className="muted">{known.noForecast}</span>}
+        </div>
+      </div>
+      {cell.forecast ? <Probabilities forecast={cell.forecast} /> : null}
+      <dl className="facts">
+        <div>
+          <dt>{known.speed}</dt>
+          <dd>{mph(cell.avg_speed_mph)} mph</dd>
+        </div>
+        <div>
+          <dt>{known.freeFlow}</dt>
+          <dd>{mph(cell.free_flow_mph)} mph</dd>
+        </div>
+        <div>
+          <dt>{known.expected}</dt>
+          <dd>{mph(cell.forecast?.expected_speed_mph)} mph</dd>
+        </div>
+        <div>
+          <dt>{known.vehicles}</dt>
+          <dd>{count(cell.vehicle_count)}</dd>
+        </div>
+      </dl>
+    </>
+  );
+}
+
+function Probabilities({ forecast }: { forecast: Forecast }): JSX.Element {
+  const parts = [
+    ["low", forecast.probability_low],
+    ["medium", forecast.probability_medium],
+    ["high", forecast.probability_high],
+  ] as const;
+  if (parts.some(([, share]) => share === null)) return <p className="muted">{texts.details.noProbability}</p>;
+  const words = parts.map(([level, share]) => `${LEVEL_NAMES[level]} ${percent(share)}`).join(", ");
+  return (
+    <div className="probabilities">
+      <div className="probability-bar" role="img" aria-label={words}>
+        {parts.map(([level, share]) => (
+          <span key={level} style={{ width: percent(share, 1), background: LEVEL_COLORS[level] }} />
+        ))}
+      </div>
+      <p className="muted">
+        {words} · {texts.details.model(forecast.model_version)}
+      </p>
+    </div>
+  );
+}
+
+interface HistoryProps {
+  history: SeriesPoint[] | null;
+  cell: ScoredWindow | undefined;
+  zone: string;
+  failed: boolean;
+}
+
+const HOURS_SHOWN = 3;
+
+function History({ history, cell, zone, failed }: HistoryProps): JSX.Element {
+  const columns = useMemo(() => speedColumns(history ?? [], cell), [history, cell]);
+  const lines = useMemo(
+    () => [
+      { label: texts.details.speed, stroke: "#9cc9f0", width: 1.8, value: speed, points: { show: false } },
+      { label: texts.details.freeFlow, stroke: "#66758a", width: 1, dash: [3, 3], value: speed, points: { show: false } },
+      { label: texts.details.expected, stroke: LEVEL_COLORS.medium, width: 0, value: speed, points: { show: true, size: 9, fill: LEVEL_COLORS.medium } },
+    ],
+    [],
+  );
+  return (
+    <div className="history">
+      <h3>{texts.details.history}</h3>
+      {history && columns[0].length > 1 ? (
+        <Chart
+          columns={columns}
+          series={lines}
+          timeZone={zone}
+          format={(value) => String(Math.round(value))}
+          now={cell ? Date.parse(cell.window_end_utc) / 1000 : null}
+          label={texts.details.history}
+        />
+      ) : (
+        <p className="muted">{failed ? texts.details.failed : history ? texts.chart.waiting : texts.loading}</p>
+      )}
+    </div>
+  );
+}
+
+/** The value under the pointer; none while the pointer is elsewhere. */
+function speed(_plot: unknown, value: number | null | undefined): string {
+  return value == null ? "" : mph(value);
+}
+
+/** Time, speed seen, free flow, speed expected; the live state continues the history. */
+function speedColumns(history: readonly SeriesPoint[], cell: ScoredWindow | undefined): Columns {
+  const rows = new Map<number, [number | null, number | null]>();
+  for (const point of history) rows.set(Date.parse(point.time_utc) / 1000, [point.avg_speed_mph, null]);
+  if (cell) {
+    rows.set(Date.parse(cell.window_end_utc) / 1000, [cell.avg_speed_mph, null]);
+    if (cell.forecast?.expected_speed_mph != null) {
+      rows.set(Date.parse(cell.forecast.for_utc) / 1000, [null, cell.forecast.expected_speed_mph]);
+    }
+  }
+  const all = [...rows.keys()].filter(Number.isFinite).sort((a, b) => a - b);
+  const from = (all.at(-1) ?? 0) - HOURS_SHOWN * 3600;
+  const times = all.filter((at) => at >= from);
+  return [
+    times,
+    times.map((at) => rows.get(at)![0]),
+    times.map(() => cell?.free_flow_mph ?? null),
+    times.map((at) => rows.get(at)![1]),
+  ];
+}

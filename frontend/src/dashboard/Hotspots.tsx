@@ -1,0 +1,73 @@
+import { mph, percent } from "../data/format";
+import type { Namer } from "../data/h3";
+import type { Hotspot, ScoredWindow } from "../data/messages";
+import { shortId } from "../data/places";
+import { texts } from "../texts";
+import { LevelChip } from "./LevelChip";
+
+interface HotspotsProps {
+  hotspots: Hotspot[] | null;
+  cells: ReadonlyMap<string, ScoredWindow>;
+  nameOf: Namer;
+  selected: string | null;
+  onSelect: (cellId: string) => void;
+}
+
+export function Hotspots({ hotspots, cells, nameOf, selected, onSelect }: HotspotsProps): JSX.Element {
+  return (
+    <section className="panel hotspots" aria-label={texts.hotspots.title}>
+      <h2>
+        {texts.hotspots.title} <small>{texts.hotspots.note}</small>
+      </h2>
+      {hotspots === null ? <p className="muted">{texts.loading}</p> : null}
+      {hotspots?.length === 0 ? <p className="muted">{texts.hotspots.empty}</p> : null}
+      <ol>
+        {(hotspots ?? []).map(({ rank, cell, trend_ratio_30min }) => {
+          // The rank is the API's; the figures are the newest known.
+          const now = cells.get(cell.cell_id) ?? cell;
+          return (
+            <li key={cell.cell_id}>
+              <button
+                type="button"
+                data-testid="hotspot-row"
+                data-cell={cell.cell_id}
+                aria-pressed={selected === cell.cell_id}
+                onClick={() => onSelect(cell.cell_id)}
+              >
+                <span className="rank">{rank}</span>
+                <span className="hotspot-name">
+                  <b>{nameOf(cell.cell_id)}</b>
+                  <small>{shortId(cell.cell_id)}</small>
+                </span>
+                <span className="hotspot-ratio">
+                  {percent(now.ratio)}
+                  <Trend change={trend_ratio_30min} />
+                </span>
+                <span className="hotspot-levels">
+                  <LevelChip level={now.level} small />
+                  <span aria-hidden="true">→</span>
+                  <LevelChip level={now.forecast?.level ?? "unknown"} small />
+                  <span className="hotspot-speed">{mph(now.avg_speed_mph)} mph</span>
+                </span>
+              </button>
+            </li>
+          );
+        })}
+      </ol>
+    </section>
+  );
+}
+
+/** Change of the ratio that is worth an arrow. */
+const NOTABLE = 0.03;
+
+function Trend({ change }: { change: number | null }): JSX.Element | null {
+  if (change === null) return null;
+  const [sign, words] =
+    change < -NOTABLE ? ["▼", texts.hotspots.worse] : change > NOTABLE ? ["▲", texts.hotspots.better] : ["•", texts.hotspots.same];
+  return (
+    <span className={`trend trend-${sign === "▼" ? "worse" : sign === "▲" ? "better" : "same"}`} title={words} aria-label={words}>
+      {sign}
+    </span>
+  );
+}

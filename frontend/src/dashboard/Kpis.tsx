@@ -1,0 +1,103 @@
+import type { ReactNode } from "react";
+import { count, mph, percent, points, seconds, shortCount } from "../data/format";
+import type { CitySummary, SeriesPoint } from "../data/messages";
+import { recent, sparkline } from "../data/series";
+import { LEVEL_COLORS } from "../palette";
+import { texts } from "../texts";
+
+interface CardProps {
+  label: string;
+  value: string;
+  unit?: string;
+  note: ReactNode;
+  testId?: string;
+  trend?: number[];
+  color?: string;
+}
+
+function Card({ label, value, unit, note, testId, trend = [], color = "#7f93aa" }: CardProps): JSX.Element {
+  const path = sparkline(trend, 64, 22);
+  return (
+    <section className="kpi" aria-label={label}>
+      <h2>{label}</h2>
+      <p className="kpi-value">
+        <span data-testid={testId}>{value}</span>
+        {unit ? <small>{unit}</small> : null}
+        {path ? (
+          <svg viewBox="-1 -2 66 26" width="66" height="26" aria-hidden="true">
+            <path d={path} fill="none" stroke={color} strokeWidth="1.6" strokeLinejoin="round" />
+          </svg>
+        ) : null}
+      </p>
+      <p className="kpi-note">{note}</p>
+    </section>
+  );
+}
+
+interface KpisProps {
+  summary: CitySummary | null;
+  series: SeriesPoint[];
+  horizonMinutes: number;
+}
+
+export function Kpis({ summary, series, horizonMinutes }: KpisProps): JSX.Element {
+  const known = texts.kpi;
+  const now = summary?.congested_share ?? null;
+  const then = summary?.forecast_congested_share ?? null;
+  const checked = summary && summary.live_accuracy !== null;
+  return (
+    <div className="kpis">
+      <Card
+        label={known.vehicles}
+        value={count(summary?.vehicle_count)}
+        note={summary ? known.vehiclesNote(summary.cells_known, summary.cells_unknown) : texts.loading}
+        testId="kpi-vehicles"
+        trend={recent(series, (point) => point.vehicle_count)}
+      />
+      <Card
+        label={known.speed}
+        value={mph(summary?.avg_speed_mph)}
+        unit={known.speedUnit}
+        note={summary ? (summary.model_version ? texts.details.model(summary.model_version).replace(/^by /, "scored by ") : "") : ""}
+        testId="kpi-speed"
+        trend={recent(series, (point) => point.avg_speed_mph)}
+      />
+      <Card
+        label={known.congestedNow}
+        value={percent(now, 1)}
+        note={known.congestedNowNote}
+        testId="kpi-congested-now"
+        trend={recent(series, (point) => point.share_high)}
+        color={LEVEL_COLORS.high}
+      />
+      <Card
+        label={known.congestedForecast(horizonMinutes)}
+        value={percent(then, 1)}
+        note={now === null || then === null ? known.noForecast : known.forecastNote(points(then - now))}
+        testId="kpi-congested-forecast"
+        trend={recent(series, (point) => point.forecast_share_high)}
+        color={LEVEL_COLORS.medium}
+      />
+      <Card
+        label={known.accuracy}
+        value={percent(summary?.live_accuracy, 1)}
+        note={
+          checked ? (
+            <>
+              {known.accuracyCount(shortCount(summary.scored_forecasts))} · {known.accuracyNote(percent(summary.persistence_accuracy, 1))}
+            </>
+          ) : (
+            known.accuracyWaiting(horizonMinutes)
+          )
+        }
+        testId="kpi-accuracy"
+      />
+      <Card
+        label={known.events}
+        value={summary ? shortCount(Math.round(summary.events_per_second)) : "–"}
+        note={known.eventsNote(seconds(summary?.delay_seconds))}
+        testId="kpi-events"
+      />
+    </div>
+  );
+}

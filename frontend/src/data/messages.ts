@@ -1,0 +1,149 @@
+/** Types of what the API says. They mirror `smartcity/messages.py`; times are ISO 8601 in UTC, speeds in mph. */
+
+export const LEVELS = ["low", "medium", "high", "unknown"] as const;
+export type Level = (typeof LEVELS)[number];
+
+/** The version of the WebSocket schema these types describe. */
+export const SCHEMA_VERSION = 1;
+
+export interface Forecast {
+  made_utc: string;
+  for_utc: string;
+  level: Level;
+  probability_low: number | null;
+  probability_medium: number | null;
+  probability_high: number | null;
+  expected_speed_mph: number | null;
+  model_version: string;
+}
+
+export interface ScoredWindow {
+  cell_id: string;
+  window_start_utc: string;
+  window_end_utc: string;
+  vehicle_count: number;
+  position_count: number;
+  avg_speed_mph: number | null;
+  std_speed_mph: number | null;
+  free_flow_mph: number;
+  ratio: number | null;
+  level: Level;
+  forecast: Forecast | null;
+  updated_utc: string;
+  newest_event_utc: string | null;
+}
+
+export interface MapVehicle {
+  vehicle_id: string;
+  timestamp_utc: string;
+  latitude: number;
+  longitude: number;
+  speed_mph: number;
+  heading_degrees: number | null;
+}
+
+export interface CitySummary {
+  data_time_utc: string | null;
+  vehicle_count: number;
+  avg_speed_mph: number | null;
+  cells_known: number;
+  cells_unknown: number;
+  congested_share: number | null;
+  forecast_congested_share: number | null;
+  events_per_second: number;
+  delay_seconds: number | null;
+  live_accuracy: number | null;
+  persistence_accuracy: number | null;
+  scored_forecasts: number;
+  model_version: string | null;
+}
+
+interface State {
+  schema_version: number;
+  sequence: number;
+  sent_utc: string;
+  cells: ScoredWindow[];
+  vehicles: MapVehicle[];
+  summary: CitySummary;
+}
+
+export interface Snapshot extends State {
+  type: "snapshot";
+}
+
+export interface Update extends State {
+  type: "update";
+  vehicles_gone: string[];
+}
+
+export type LiveMessage = Snapshot | Update;
+
+export interface Bounds {
+  south: number;
+  west: number;
+  north: number;
+  east: number;
+}
+
+export interface Config {
+  city: {
+    name: string;
+    time_zone: string;
+    bounds: Bounds;
+    place_kind: "h3" | "sensor";
+    h3_resolution: number;
+    window_minutes: number;
+    horizon_minutes: number;
+  };
+  levels: { low_from_ratio: number; high_below_ratio: number; min_vehicles: number };
+  push_seconds: number;
+  links: { mlflow: string | null; airflow: string | null; data_docs: string | null; api_docs: string | null };
+  outline: Outline | null;
+}
+
+/** The city's outline; a feature that is a zone may carry its name. */
+export interface Outline {
+  type: "FeatureCollection";
+  features: OutlineFeature[];
+}
+
+export interface OutlineFeature {
+  type: "Feature";
+  properties: Record<string, unknown> | null;
+  geometry: { type: string; coordinates: unknown } | null;
+}
+
+export interface SeriesPoint {
+  time_utc: string;
+  avg_speed_mph: number | null;
+  ratio: number | null;
+  vehicle_count: number | null;
+  share_high: number | null;
+  forecast_share_high: number | null;
+}
+
+export interface Hotspot {
+  rank: number;
+  cell: ScoredWindow;
+  trend_ratio_30min: number | null;
+}
+
+export interface CellDetails {
+  cell: ScoredWindow;
+  boundary: [number, number][];
+  center: { latitude: number; longitude: number };
+  history: SeriesPoint[];
+}
+
+export interface Stats {
+  trips: number | null;
+  positions: number | null;
+  cells: number | null;
+  events_per_second: number | null;
+  live_accuracy: number | null;
+  persistence_accuracy: number | null;
+  scored_forecasts: number | null;
+  delay_seconds: number | null;
+  lake_bytes: number | null;
+  model_version: string | null;
+}

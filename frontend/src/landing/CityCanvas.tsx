@@ -1,0 +1,118 @@
+/** The live city as a light drawing on a canvas: places in the colour of their level, vehicles as points. */
+import { useEffect, useRef } from "react";
+import type { Bounds } from "../data/messages";
+import type { CityState } from "../data/state";
+import type { Grid } from "../data/h3";
+import { LEVEL_COLORS, VEHICLE_COLOR } from "../palette";
+import { busyBounds } from "../map/view";
+
+interface CityCanvasProps {
+  city: CityState;
+  grid: Grid | null;
+  bounds: Bounds;
+}
+
+interface Glide {
+  from: [number, number];
+  to: [number, number];
+}
+
+const GLIDE_MS = 2_000;
+
+export function CityCanvas({ city, grid, bounds }: CityCanvasProps): JSX.Element {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const box = useRef<Bounds | null>(null);
+  const glides = useRef(new Map<string, Glide>());
+  const arrived = useRef(0);
+  const shapes = useRef(new Map<string, [number, number][]>());
+  if (box.current === null && city.vehicles.size > 0) box.current = busyBounds([...city.vehicles.values()], bounds);
+
+  useEffect(() => {
+    const share = Math.min(1, (performance.now() - arrived.current) / GLIDE_MS);
+    const next = new Map<string, Glide>();
+    for (const [id, vehicle] of city.vehicles) {
+      const to: [number, number] = [vehicle.longitude, vehicle.latitude];
+      const old = glides.current.get(id);
+      next.set(id, { from: old ? between(old, share) : to, to });
+    }
+    glides.current = next;
+    arrived.current = performance.now();
+  }, [city.vehicles]);
+
+  useEffect(() => {
+    const element = canvas.current;
+    const context = element?.getContext("2d");
+    if (!element || !context) return;
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    let frame = 0;
+    let drawn = -Infinity;
+    const draw = (at: number): void => {
+      frame = requestAnimationFrame(draw);
+      // 20 frames a second look smooth at this speed and leave the processor alone.
+      if (at - drawn < (still ? 2_000 : 50)) return;
+      drawn = at;
+      const ratio = Math.min(2, devicePixelRatio);
+      const { clientWidth: width, clientHeight: height } = element;
+      if (element.width !== Math.round(width * ratio)) element.width = Math.round(width * ratio);
+      if (element.height !== Math.round(height * ratio)) element.height = Math.round(height * ratio);
+      context.setTransform(ratio, 0, 0, ratio, 0, 0);
+      context.clearRect(0, 0, width, height);
+      if (!box.current) return;
+      const project = projection(box.current, width, height);
+      if (grid) drawCells(context, city, grid, shapes.current, project);
+      const share = still ? 1 : Math.min(1, (at - arrived.current) / GLIDE_MS);
+      context.fillStyle = VEHICLE_COLOR;
+      context.globalAlpha = 0.85;
+      for (const glide of glides.current.values()) {
+        const [x, y] = project(between(glide, share));
+        context.fillRect(x - 0.9, y - 0.9, 1.8, 1.8);
+      }
+    };
+    frame = requestAnimationFrame(draw);
+    return () => cancelAnimationFrame(frame);
+  }, [city, grid]);
+
+  return <canvas className="city-canvas" ref={canvas} aria-hidden="true" />;
+}
+
+function between({ from, to }: Glide, share: number): [number, number] {
+  return [from[0] + (to[0] - from[0]) * share, from[1] + (to[1] - from[1]) * share];
+}
+
+type Project = (point: [number, number]) => [number, number];
+
+/** Equal scale in both directions; on a wide screen the city sits in the right part, beside the words. */
+function projection(box: Bounds, width: number, height: number): Project {
+  const squeeze = Math.cos((((box.south + box.north) / 2) * Math.PI) / 180);
+  const wide = width > 900;
+  const room = wide ? width * 0.62 : width;
+  const scale = 0.94 * Math.min(room / ((box.east - box.west) * squeeze), height / (box.north - box.south));
+  const midX = wide ? width - room / 2 : width / 2;
+  const [east, north] = [(box.west + box.east) / 2, (box.south + box.north) / 2];
+  return ([longitude, latitude]) => [midX + (longitude - east) * squeeze * scale, height / 2 - (latitude - north) * scale];
+}
+
+function drawCells(
+  context: CanvasRenderingContext2D,
+  city: CityState,
+  grid: Grid,
+  shapes: Map<string, [number, number][]>,
+  project: Project,
+): void {
+  const busiest = Math.max(1, ...[...city.cells.values()].map((cell) => cell.vehicle_count));
+  for (const cell of city.cells.values()) {
+    let shape = shapes.get(cell.cell_id);
+    if (!shape) shapes.set(cell.cell_id, (shape = grid.boundary(cell.cell_id)));
+    if (shape.length === 0) continue;
+    context.beginPath();
+    for (const corner of shape) context.lineTo(...project(corner));
+    context.closePath();
+    const weight = Math.sqrt(cell.vehicle_count / busiest);
+    context.fillStyle = context.strokeStyle = LEVEL_COLORS[cell.level];
+    context.globalAlpha = cell.level === "unknown" ? 0.1 : 0.18 + 0.5 * weight;
+    context.fill();
+    context.globalAlpha = cell.level === "unknown" ? 0.12 : 0.4;
+    context.lineWidth = 0.7;
+    context.stroke();
+  }
+}

@@ -1,0 +1,131 @@
+/** The live Kepler.gl map. Loaded after the first frame, because Kepler is large. */
+import { type ComponentType, useEffect, useMemo, useRef, useState } from "react";
+import { Provider } from "react-redux";
+import { addDataToMap, layerConfigChange, updateVisData, wrapTo } from "@kepler.gl/actions";
+import "maplibre-gl/dist/maplibre-gl.css";
+import type { Config } from "../data/messages";
+import type { CityState } from "../data/state";
+import type { Namer } from "../data/h3";
+import { basemapStyle } from "./basemap";
+import { FORECAST_LAYER, mapConfig, NOW_LAYER } from "./config";
+import { createMapStore, KeplerMap, MAP_ID } from "./kepler";
+import { raiseTop } from "./placeLayer";
+import { placeFields, placeRow, PLACES, SELECTION, selectionRows, vehicleFields, vehicleRow, VEHICLES } from "./rows";
+import { busyBounds, viewOf } from "./view";
+
+const STYLE_ID = "outline";
+
+export interface TrafficMapProps {
+  config: Config;
+  city: CityState;
+  nameOf: Namer;
+  selected: string | null;
+  forecast: boolean;
+  onSelect: (cellId: string | null) => void;
+  onReady: () => void;
+}
+
+export default function TrafficMap(props: TrafficMapProps): JSX.Element {
+  const { config, city, nameOf, selected, forecast, onSelect, onReady } = props;
+  const frame = useRef<HTMLDivElement>(null);
+  const [size, setSize] = useState<{ width: number; height: number } | null>(null);
+  const [added, setAdded] = useState(false);
+  const select = useRef(onSelect);
+  select.current = onSelect;
+  const [store] = useState(() => createMapStore((cellId) => select.current(cellId)));
+  const styles = useMemo(() => [{ id: STYLE_ID, label: "", url: "", style: basemapStyle(config.outline) }], [config.outline]);
+
+  useEffect(() => {
+    const element = frame.current;
+    if (!element) return;
+    const observer = new ResizeObserver(() => {
+      const { clientWidth: width, clientHeight: height } = element;
+      if (width > 0 && height > 0) setSize({ width, height });
+    });
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+
+  const tables = (): object[] => {
+    const cells = [...city.cells.values()];
+    raiseTop(cells.reduce((most, cell) => Math.max(most, cell.vehicle_count), 0));
+    return [
+      entry(PLACES, placeFields(config.city.horizon_minutes), cells.map((cell) => placeRow(cell, nameOf))),
+      entry(VEHICLES, vehicleFields, [...city.vehicles.values()].map(vehicleRow)),
+      entry(SELECTION, placeFields(config.city.horizon_minutes), selectionRows(selected ? city.cells.get(selected) : undefined, nameOf)),
+    ];
+  };
+
+  const ready = size !== null && city.sequence !== null;
+  useEffect(() => {
+    if (!ready || !size) return;
+    if (!added) {
+      const view = viewOf(busyBounds([...city.vehicles.values()], config.city.bounds), size.width, size.height);
+      store.dispatch(
+        wrapTo(
+          MAP_ID,
+          addDataToMap({
+            datasets: tables() as never,
+            options: { centerMap: false, readOnly: true, autoCreateLayers: false, autoCreateTooltips: false } as never,
+            config: mapConfig(view, config.city.horizon_minutes, STYLE_ID) as never,
+          }),
+        ),
+      );
+      setAdded(true);
+      onReady();
+    } else {
+      store.dispatch(wrapTo(MAP_ID, updateVisData(tables() as never, { autoCreateLayers: false, autoCreateTooltips: false } as never)));
+    }
+    // Kepler gets its rows when they change, not when a callback does.
+  }, [ready, city.cells, city.vehicles, selected, nameOf, store]);
+
+  useEffect(() => {
+    if (!added) return;
+    const layers = (store.getState() as LayersState).keplerGl[MAP_ID]?.visState.layers ?? [];
+    for (const [id, isVisible] of [[NOW_LAYER, !forecast], [FORECAST_LAYER, forecast]] as const) {
+      const layer = layers.find((each) => each.id === id);
+      if (layer && layer.config.isVisible !== isVisible) {
+        store.dispatch(wrapTo(MAP_ID, layerConfigChange(layer as never, { isVisible } as never)));
+      }
+    }
+  }, [added, forecast, store]);
+
+  return (
+    <div className="map-frame" ref={frame}>
+      {size ? (
+        <Provider store={store}>
+          <Map
+            id={MAP_ID}
+            width={size.width}
+            height={size.height}
+            mapboxApiAccessToken=""
+            mapStyles={styles}
+            mapStylesReplaceDefault
+            theme={KEPLER_THEME}
+          />
+        </Provider>
+      ) : null}
+    </div>
+  );
+}
+
+/** Kepler's component as it is used here; its own typings also ask for what Redux fills in. */
+const Map = KeplerMap as unknown as ComponentType<{
+  id: string;
+  width: number;
+  height: number;
+  mapboxApiAccessToken: string;
+  mapStyles: object[];
+  mapStylesReplaceDefault: boolean;
+  theme: object;
+}>;
+
+const KEPLER_THEME = { fontFamily: "inherit", tooltipBg: "#0d1620", tooltipColor: "#dfe8f2" };
+
+interface LayersState {
+  keplerGl: Record<string, { visState: { layers: { id: string; config: { isVisible: boolean } }[] } }>;
+}
+
+function entry(id: string, fields: object[], rows: unknown[][]): object {
+  return { info: { id, label: id }, data: { fields, rows } };
+}

@@ -1,0 +1,67 @@
+/** Kepler.gl put together for a live map without its own panels: store, layers, table. */
+import { applyMiddleware, combineReducers, legacy_createStore, type AnyAction, type Middleware, type Store } from "redux";
+import { ActionTypes } from "@kepler.gl/actions";
+import { injectComponents, MapControlFactory } from "@kepler.gl/components";
+import { LayerClasses } from "@kepler.gl/layers";
+import { enhanceReduxMiddleware, keplerGlReducer } from "@kepler.gl/reducers";
+import { getApplicationConfig, initApplicationConfig } from "@kepler.gl/utils";
+import { LiveTable } from "./liveTable";
+import { PlaceLayer } from "./placeLayer";
+import { PLACES, SELECTION } from "./rows";
+
+export const MAP_ID = "city";
+
+// No address on another host is ever needed; an empty one shows up at once where Kepler would ask for it.
+const { maplibre } = getApplicationConfig().baseMapLibraryConfig;
+initApplicationConfig({
+  table: LiveTable,
+  cdnUrl: "",
+  showReleaseBanner: false,
+  // MapLibre answers to Mapbox's name too, or Kepler complains about a token that nobody needs.
+  baseMapLibraryConfig: { maplibre, mapbox: maplibre },
+});
+
+const Nothing = (): null => null;
+const nothing = Object.assign((): typeof Nothing => Nothing, { deps: [] as unknown[] });
+
+/** Kepler's map without its own controls. */
+export const KeplerMap = injectComponents([[MapControlFactory, nothing]] as never);
+
+type Picked = { picked?: boolean; object?: { index?: number }; layer?: { props?: { id?: string } } } | null;
+
+interface KeplerState {
+  keplerGl: Record<string, { visState: { layers: { id: string; config: { dataId: string } }[]; datasets: Record<string, Table> } }>;
+}
+
+interface Table {
+  dataContainer: { valueAt(row: number, column: number): unknown };
+}
+
+/** The id of the place under a click, or null where something else or nothing was hit. */
+function pickedPlace(state: KeplerState, picked: Picked): string | null {
+  const index = picked?.object?.index;
+  if (!picked?.picked || typeof index !== "number") return null;
+  const vis = state.keplerGl[MAP_ID]?.visState;
+  const dataId = vis?.layers.find((layer) => layer.id === picked.layer?.props?.id)?.config.dataId;
+  if (!vis || (dataId !== PLACES && dataId !== SELECTION)) return null;
+  const id = vis.datasets[dataId]?.dataContainer.valueAt(index, 0);
+  return typeof id === "string" ? id : null;
+}
+
+/** A click selects the place in the whole dashboard, in place of pinning Kepler's tooltip. */
+function selectOnClick(onSelect: (cellId: string | null) => void): Middleware {
+  return (store) => (next) => (action: AnyAction) => {
+    if (action.type !== ActionTypes.LAYER_CLICK) return next(action);
+    onSelect(pickedPlace(store.getState() as KeplerState, (action as unknown as { info: Picked }).info));
+    return action;
+  };
+}
+
+export function createMapStore(onSelect: (cellId: string | null) => void): Store {
+  const reducer = keplerGlReducer.initialState({
+    uiState: { readOnly: true, currentModal: null },
+    visState: { layerClasses: { ...LayerClasses, hexagonId: PlaceLayer } },
+  } as never);
+  const middlewares = enhanceReduxMiddleware([selectOnClick(onSelect)] as never) as Middleware[];
+  return legacy_createStore(combineReducers({ keplerGl: reducer as never }), applyMiddleware(...middlewares));
+}

@@ -1,0 +1,43 @@
+/** Where the map looks at first. */
+import type { Bounds } from "../data/messages";
+
+export interface View {
+  latitude: number;
+  longitude: number;
+  zoom: number;
+  pitch: number;
+  bearing: number;
+}
+
+const TILE_PIXELS = 512;
+const PITCH = 44;
+const BEARING = -14;
+
+const mercator = (latitude: number): number =>
+  Math.log(Math.tan(Math.PI / 4 + (latitude * Math.PI) / 360)) / (2 * Math.PI);
+
+/** The box that holds the middle 96% of `points` in each direction; `fallback` where there are too few. */
+export function busyBounds(points: readonly { latitude: number; longitude: number }[], fallback: Bounds): Bounds {
+  if (points.length < 20) return fallback;
+  const span = (values: number[]): [number, number] => {
+    values.sort((a, b) => a - b);
+    return [values[Math.floor(values.length * 0.02)]!, values[Math.ceil(values.length * 0.98) - 1]!];
+  };
+  const [south, north] = span(points.map((point) => point.latitude));
+  const [west, east] = span(points.map((point) => point.longitude));
+  return south < north && west < east ? { south, west, north, east } : fallback;
+}
+
+/** A tilted view in which `bounds` fills a map of `width` × `height` pixels. */
+export function viewOf(bounds: Bounds, width: number, height: number): View {
+  const across = (bounds.east - bounds.west) / 360;
+  const along = mercator(bounds.north) - mercator(bounds.south);
+  const zoom = Math.log2(Math.min(width / TILE_PIXELS / across, height / TILE_PIXELS / along));
+  return {
+    latitude: (bounds.south + bounds.north) / 2,
+    longitude: (bounds.west + bounds.east) / 2,
+    zoom: Math.max(3, Math.min(14, zoom - 0.1)),
+    pitch: PITCH,
+    bearing: BEARING,
+  };
+}
