@@ -1,4 +1,6 @@
-"""The rules for a valid trip: one declared table, read by the job and printed by whoever wants to know.
+"""The rules for a valid trip and a valid position: one declared table each, read by the jobs.
+
+Whoever asks why a row is no trip finds the answer here.
 
 Each ``broken`` is a SQL expression over the canonical raw row (``smartcity.tripfiles.RAW``) and these, which the job
 adds: ``pickup_utc``, ``dropoff_utc``, ``duration_seconds``, ``speed_mph``. It is true where the rule is broken; null
@@ -9,6 +11,7 @@ import hashlib
 from dataclasses import dataclass
 
 from smartcity.city import City
+from smartcity.events import MAX_SPEED_MPH
 
 #: Shorter trips are meters switched on and off, not drives.
 MIN_DURATION_SECONDS = 60
@@ -57,12 +60,57 @@ def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def trip_rules(city: City) -> Rules:
-    """The rules with the city's bounds."""
+def _inside(city: City, latitude: str, longitude: str) -> str:
     b = city.bounds
+    return f"({latitude} BETWEEN {b.south} AND {b.north} AND {longitude} BETWEEN {b.west} AND {b.east})"
+
+
+_READABLE = Rule("readable", "parse_reason IS NOT NULL", "", "A required field is missing or no time or number.")
+
+
+def probe_rules(city: City) -> Rules:
+    """The rules for one position of a GPS feed; ``timestamp_local`` is added by the job, ``speed_mph`` as reported."""
+    return Rules(
+        (
+            _READABLE,
+            Rule(
+                "in_period",
+                "timestamp_local < period_start OR timestamp_local >= period_end",
+                "timestamp far from the rest of the file",
+                "A clock that was not set (1970, 2080) would open a partition that holds nothing else.",
+            ),
+            Rule(
+                "named", "trim(vehicle_id) = '' OR length(vehicle_id) > 128", "vehicle id empty or too long", "No key."
+            ),
+            Rule("not_at_zero", "latitude = 0 OR longitude = 0", "coordinate 0", "The device had no fix."),
+            Rule(
+                "not_swapped",
+                _inside(city, "longitude", "latitude"),
+                "latitude and longitude swapped",
+                "Read the other way round the place lies in the city.",
+            ),
+            Rule(
+                "in_bounds",
+                f"NOT {_inside(city, 'latitude', 'longitude')}",
+                "outside the city's bounds",
+                "Not in the city, or a wrong fix.",
+            ),
+            Rule("speed_not_negative", "speed_mph < 0", "speed below 0", "A speed has no direction."),
+            Rule(
+                "not_too_fast",
+                f"speed_mph > {MAX_SPEED_MPH} OR isnan(speed_mph)",
+                f"faster than {MAX_SPEED_MPH:.0f} mph",
+                "No road vehicle in a city; a wrong unit or a jumping fix.",
+            ),
+        )
+    )
+
+
+def trip_rules(city: City) -> Rules:
+    """The rules for a trip, with the city's bounds."""
 
     def inside(latitude: str, longitude: str) -> str:
-        return f"({latitude} BETWEEN {b.south} AND {b.north} AND {longitude} BETWEEN {b.west} AND {b.east})"
+        return _inside(city, latitude, longitude)
 
     def either(template: str) -> str:
         return " OR ".join(f"({template.replace('END', end)})" for end in _ENDS)
@@ -71,7 +119,7 @@ def trip_rules(city: City) -> Rules:
     outside = " OR ".join(f"NOT {inside(f'{end}_latitude', f'{end}_longitude')}" for end in _ENDS)
     return Rules(
         (
-            Rule("readable", "parse_reason IS NOT NULL", "", "A required field is missing or no time or number."),
+            _READABLE,
             Rule(
                 "in_period",
                 "pickup_local < period_start OR pickup_local >= period_end",

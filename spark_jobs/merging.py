@@ -31,15 +31,28 @@ def raising_input_errors() -> Iterator[None]:
 
 
 def merge_rows(
-    spark: SparkSession, table: Table, rows: DataFrame, files: FilesByDay, rules_version: str, *, expected: int
+    spark: SparkSession,
+    table: Table,
+    rows: DataFrame,
+    files: FilesByDay,
+    rules_version: str,
+    *,
+    expected: int,
+    source: str = "trips",
 ) -> None:
-    """Add ``rows`` to the days of ``files``; ``expected`` of them, else a TrafficError and a table to look into."""
+    """Add ``rows`` to the days of ``files``; ``expected`` of them, else a TrafficError.
+
+    Of the days' stored rows those stay that come from the same ``source``: a GPS feed takes the place of positions
+    that were simulated from trips.
+    """
     if not files:
         return
-    before = _rows_of(table, files)
-    stored = _stored(spark, table, files)
+    manifest = table.manifest().partitions
+    same = {day: files[day] for day in files if _source(manifest, day) == source}
+    before = sum(manifest[day.isoformat()].rows for day in same)
+    stored = _stored(spark, table, same)
     merged = rows if stored is None else rows.unionByName(stored)
-    written = write_table(merged, table, sorted(files), _origin(table, files, rules_version))
+    written = write_table(merged, table, sorted(files), _origin(table, files, rules_version, source))
     if written != before + expected:
         raise TrafficError(
             f"{table.name}: {written:,} rows were published where {before:,} + {expected:,} were due; "
@@ -66,7 +79,7 @@ def merge_quarantine(spark: SparkSession, table: Table, rows: DataFrame, files: 
     stored = _stored(spark, table, touched)
     if stored is not None:
         new = new.unionByName(stored.where(~F.col("source_sha256").isin(*every_file)))
-    write_table(new, table, sorted(touched), _origin(table, touched, rules_version))
+    write_table(new, table, sorted(touched), _origin(table, touched, rules_version, "input"))
 
 
 def _is_done(manifest: Mapping[str, Any], day: date, files: Set[str], said: Set[str], rules_version: str) -> bool:
@@ -77,20 +90,21 @@ def _is_done(manifest: Mapping[str, Any], day: date, files: Set[str], said: Set[
     return all(made_from[sha256] == rules_version for sha256 in files)
 
 
-def _origin(table: Table, files: FilesByDay, rules_version: str) -> Callable[[date], Mapping[str, Any]]:
+def _origin(table: Table, files: FilesByDay, rules_version: str, source: str) -> Callable[[date], Mapping[str, Any]]:
     manifest = table.manifest().partitions
 
     def origin(day: date) -> Mapping[str, Any]:
-        before = manifest[day.isoformat()].made_from.get("files", {}) if day.isoformat() in manifest else {}
+        same = _source(manifest, day) == source
+        before = manifest[day.isoformat()].made_from.get("files", {}) if same else {}
         now = dict.fromkeys(files.get(day, set()), rules_version)
-        return {"source": "trips", "files": dict(sorted({**before, **now}.items()))}
+        return {"source": source, "files": dict(sorted({**before, **now}.items()))}
 
     return origin
 
 
-def _rows_of(table: Table, days: FilesByDay) -> int:
-    manifest = table.manifest().partitions
-    return sum(manifest[day.isoformat()].rows for day in days if day.isoformat() in manifest)
+def _source(manifest: Mapping[str, Any], day: date) -> str | None:
+    partition = manifest.get(day.isoformat())
+    return partition.made_from.get("source") if partition else None
 
 
 def _stored(spark: SparkSession, table: Table, days: FilesByDay) -> DataFrame | None:

@@ -4,10 +4,21 @@
 and ``read_chunk`` (on any worker) gives a chunk's rows as Arrow batches of ``RAW``.
 """
 
-from smartcity.tripfiles.checking import Checked, check_files
+from smartcity.tripfiles.checking import TRIP_FILES, Checked, FileKind, check_files
 from smartcity.tripfiles.discover import discover
 from smartcity.tripfiles.layout import RAW
 from smartcity.tripfiles.reading import read_chunk
 from smartcity.tripfiles.source import Chunk, TripFile, plan
 
-__all__ = ["RAW", "Checked", "Chunk", "TripFile", "check_files", "discover", "plan", "read_chunk"]
+__all__ = [
+    "RAW",
+    "TRIP_FILES",
+    "Checked",
+    "Chunk",
+    "FileKind",
+    "TripFile",
+    "check_files",
+    "discover",
+    "plan",
+    "read_chunk",
+]

@@ -3,7 +3,7 @@
 import csv
 import gzip
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 
 from smartcity.errors import InputError
 from smartcity.tripfiles.discover import Found
-from smartcity.tripfiles.layout import BY_NAME, Layout, find_layout, other_kind, unknown_columns
-from smartcity.tripfiles.parsing import parse_lines, read_text
+from smartcity.tripfiles.layout import BY_NAME, Kind, Layout, find_layout, other_kind, unknown_columns
+from smartcity.tripfiles.parsing import parse_lines, typed
 from smartcity.tripfiles.period import period_of_name, period_of_times
 from smartcity.tripfiles.scan import CHUNK_BYTES, Scan, file_sha256, scan_csv, scan_gzip
 from smartcity.tripfiles.sniff import ending_warning, sniff
@@ -23,6 +23,19 @@ from smartcity.tripfiles.source import Format, Period, Span, TripFile
 _DELIMITERS = (",", ";", "\t", "|")
 _MAX_HEADER = 1 << 16
 _BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class FileKind:
+    """What to look for in a file: its layout by column names, the error where there is none, and its rows' times."""
+
+    find: Callable[[Sequence[str]], Layout | None]
+    unknown: Callable[[str, Sequence[str]], InputError]
+    time_field: str
+    times: Callable[[pa.Array], pa.Array]
+
+
+TRIP_FILES = FileKind(find_layout, unknown_columns, "pickup_local", lambda column: column)
 
 
 @dataclass
@@ -34,7 +47,9 @@ class Checked:
     skipped: list[str] = field(default_factory=list)
 
 
-def check_files(found: Iterable[Found], *, skip_bad: bool = False, chunk_bytes: int = CHUNK_BYTES) -> Checked:
+def check_files(
+    found: Iterable[Found], kind: FileKind = TRIP_FILES, *, skip_bad: bool = False, chunk_bytes: int = CHUNK_BYTES
+) -> Checked:
     """Look into every file. A second copy of a file is left out; so is a neighbour kind of file inside a directory.
 
     Raises: InputError for the first file that cannot be read, unless ``skip_bad``; InputError where none is left.
@@ -42,7 +57,7 @@ def check_files(found: Iterable[Found], *, skip_bad: bool = False, chunk_bytes: 
     found = list(found)
     checked, seen = Checked(), dict[str, str]()
     with ThreadPoolExecutor(max_workers=4) as pool:
-        for item, outcome in zip(found, pool.map(lambda one: _outcome(one, chunk_bytes), found), strict=True):
+        for item, outcome in zip(found, pool.map(lambda one: _outcome(one, kind, chunk_bytes), found), strict=True):
             if isinstance(outcome, InputError):
                 if not skip_bad and not isinstance(outcome, _OtherKindError):
                     raise outcome
@@ -64,22 +79,24 @@ class _OtherKindError(InputError):
     """A file that is something else, met inside a directory: left out with a word, not refused."""
 
 
-def _outcome(found: Found, chunk_bytes: int) -> tuple[TripFile, list[str]] | InputError:
+def _outcome(found: Found, kind: FileKind, chunk_bytes: int) -> tuple[TripFile, list[str]] | InputError:
     try:
-        return check_file(found.path, chunk_bytes=chunk_bytes, named=found.named)
+        return check_file(found.path, kind, chunk_bytes=chunk_bytes, named=found.named)
     except InputError as error:
         return error
 
 
-def check_file(path: Path, *, chunk_bytes: int = CHUNK_BYTES, named: bool = True) -> tuple[TripFile, list[str]]:
+def check_file(
+    path: Path, kind: FileKind = TRIP_FILES, *, chunk_bytes: int = CHUNK_BYTES, named: bool = True
+) -> tuple[TripFile, list[str]]:
     """Look into one file. Returns: the file and warnings. Raises: InputError saying what is wrong and what to do."""
     form = sniff(path)
     warnings = [warning] if (warning := ending_warning(path, form)) else []
     read = _check_parquet if form is Format.PARQUET else _check_csv
     try:
-        file, more = read(path, form, chunk_bytes)
+        file, more = read(path, form, kind, chunk_bytes)
     except _UnknownColumns as unknown:
-        error = unknown_columns(str(path), unknown.names)
+        error = kind.unknown(str(path), unknown.names)
         raise error if named or not other_kind(unknown.names) else _OtherKindError(str(error)) from None
     return file, warnings + more
 
@@ -90,12 +107,12 @@ class _UnknownColumns(Exception):
         self.names = names
 
 
-def _check_csv(path: Path, form: Format, chunk_bytes: int) -> tuple[TripFile, list[str]]:
+def _check_csv(path: Path, form: Format, kind: FileKind, chunk_bytes: int) -> tuple[TripFile, list[str]]:
     head = _head(path, form)
     line, newline, rest = head.partition(b"\n")
     if not newline and len(head) >= _MAX_HEADER:
         raise InputError(f"{path}: no line end in the first {_MAX_HEADER:,} bytes: not a CSV file")
-    names, layout, delimiter = _header(line.removeprefix(_BOM).decode("utf-8", "replace").rstrip("\r"))
+    names, layout, delimiter = _header(line.removeprefix(_BOM).decode("utf-8", "replace").rstrip("\r"), kind)
     header_bytes = len(line) + len(newline)
     width = _width(rest, len(names), delimiter)
     scan = scan_csv(path, header_bytes, chunk_bytes) if form is Format.CSV else scan_gzip(path, header_bytes)
@@ -104,7 +121,7 @@ def _check_csv(path: Path, form: Format, chunk_bytes: int) -> tuple[TripFile, li
     warnings = [] if delimiter == "," else [f"{path}: columns are separated by {delimiter!r} instead of ','; read so"]
     if scan.tail and (short := _short_end(scan, width, delimiter)):
         warnings.append(f"{path}: breaks off in row {scan.lines:,} ({short}): is the download complete?")
-    period = period_of_name(path.name) or _sampled_period(path, scan, layout, width, delimiter)
+    period = period_of_name(path.name) or _sampled_period(path, scan, layout, width, delimiter, kind)
     size = path.stat().st_size
     return TripFile(
         str(path), path.name, scan.sha256, size, form, layout, tuple(names), width, delimiter, period, tuple(scan.spans)
@@ -119,10 +136,10 @@ def _head(path: Path, form: Format) -> bytes:
             raise InputError(f"{path}: truncated gzip file ({error}). Download it again") from error
 
 
-def _header(line: str) -> tuple[list[str], Layout, str]:
+def _header(line: str, kind: FileKind) -> tuple[list[str], Layout, str]:
     for delimiter in _DELIMITERS:
         names = next(csv.reader([line], delimiter=delimiter), [])
-        if layout := find_layout(names):
+        if layout := kind.find(names):
             return names, layout, delimiter
     best = max(_DELIMITERS, key=line.count)
     raise _UnknownColumns(next(csv.reader([line], delimiter=best), []))
@@ -145,26 +162,28 @@ def _short_end(scan: Scan, width: int, delimiter: str) -> str | None:
     return f"{fields} of {width} fields" if 0 < fields < width else None
 
 
-def _sampled_period(path: Path, scan: Scan, layout: Layout, width: int, delimiter: str) -> Period:
+def _sampled_period(path: Path, scan: Scan, layout: Layout, width: int, delimiter: str, kind: FileKind) -> Period:
     samples = (parse_lines(sample, layout, width, delimiter) for sample in scan.samples if sample.strip())
-    period = period_of_times(parsed.columns["pickup_local"] for parsed in samples)
+    period = period_of_times(kind.times(parsed.columns[kind.time_field]) for parsed in samples)
     if period is None:
-        raise InputError(f"{path}: not one row with a readable pickup time among the first of the file")
+        raise InputError(
+            f"{path}: not one row with a readable {BY_NAME[kind.time_field].label} in samples from all over it"
+        )
     return period
 
 
-def _check_parquet(path: Path, form: Format, chunk_bytes: int) -> tuple[TripFile, list[str]]:
+def _check_parquet(path: Path, form: Format, kind: FileKind, chunk_bytes: int) -> tuple[TripFile, list[str]]:
     try:
         with pq.ParquetFile(path) as parquet:
             schema, metadata = parquet.schema_arrow, parquet.metadata
             groups = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
-            layout = find_layout(schema.names)
+            layout = kind.find(schema.names)
             if layout is None:
                 raise _UnknownColumns(list(schema.names))
             if not sum(groups):
                 raise InputError(f"{path}: has the columns of a trip file but no rows. Download it again")
             _check_types(path, schema, layout)
-            period = period_of_name(path.name) or _parquet_period(path, parquet, layout, len(groups))
+            period = period_of_name(path.name) or _parquet_period(path, parquet, layout, len(groups), kind)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: damaged Parquet file ({str(error)[:200]}). Download it again") from error
     spans, first = [], 1
@@ -180,28 +199,26 @@ def _check_parquet(path: Path, form: Format, chunk_bytes: int) -> tuple[TripFile
 
 def _check_types(path: Path, schema: pa.Schema, layout: Layout) -> None:
     for name, position in layout.columns.items():
-        kind = schema.field(position).type
-        if pa.types.is_timestamp(kind) and kind.tz is not None:
+        found = schema.field(position).type
+        if BY_NAME[name].kind is Kind.TIME and pa.types.is_timestamp(found) and found.tz is not None:
             raise InputError(
-                f"{path}: column {schema.names[position]} has the time zone {kind.tz}; {BY_NAME[name].label}s of trip "
+                f"{path}: column {schema.names[position]} has the time zone {found.tz}; {BY_NAME[name].label}s of trip "
                 f"files are the city's wall time. Write them without a zone"
             )
-        if pa.types.is_nested(kind):
-            raise InputError(f"{path}: column {schema.names[position]} is {kind}: a plain value is needed")
+        if pa.types.is_nested(found):
+            raise InputError(f"{path}: column {schema.names[position]} is {found}: a plain value is needed")
 
 
-def _parquet_period(path: Path, parquet: pq.ParquetFile, layout: Layout, groups: int) -> Period:
-    column = parquet.schema_arrow.names[layout.columns["pickup_local"]]
+def _parquet_period(path: Path, parquet: pq.ParquetFile, layout: Layout, groups: int, kind: FileKind) -> Period:
+    column = parquet.schema_arrow.names[layout.columns[kind.time_field]]
     times = []
     for group in sorted({round(i * (groups - 1) / 15) for i in range(16)}):
         batch = next(parquet.iter_batches(batch_size=1 << 16, row_groups=[group], columns=[column]), None)
         if batch is not None:
-            values = batch.column(0)
-            is_time = pa.types.is_temporal(values.type)
-            times.append(
-                values.cast(pa.timestamp("us")) if is_time else read_text(values, BY_NAME["pickup_local"].kind)
-            )
+            times.append(kind.times(typed(batch.column(0), BY_NAME[kind.time_field].kind)))
     period = period_of_times(times)
     if period is None:
-        raise InputError(f"{path}: not one row with a pickup time among the first of each part")
+        raise InputError(
+            f"{path}: not one row with a readable {BY_NAME[kind.time_field].label} in samples from all over it"
+        )
     return period

@@ -18,6 +18,8 @@ class Kind(StrEnum):
     TIME = "time"
     NUMBER = "number"
     TEXT = "text"
+    #: Left as it stands, text or typed, for the reader of that kind of file to understand.
+    RAW = "raw"
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,16 @@ FIELDS = (
     Field("total_amount", Kind.NUMBER, "total", ("totalamt", "totalamount")),
     Field("vehicle", Kind.TEXT, "vehicle", ("vehicleid", "medallion")),
 )
-BY_NAME = {field.name: field for field in FIELDS}
+#: Fields of a GPS feed, one position per row.
+PROBE_FIELDS = (
+    Field("vehicle_id", Kind.TEXT, "vehicle id", ("vehicleid", "vehicle", "deviceid")),
+    Field("timestamp", Kind.RAW, "timestamp", ("timestamp", "timestamputc", "time", "datetime")),
+    Field("latitude", Kind.NUMBER, "latitude", ("latitude", "lat")),
+    Field("longitude", Kind.NUMBER, "longitude", ("longitude", "lon", "lng")),
+    Field("speed", Kind.NUMBER, "speed", ("speed", "speedmph")),
+    Field("position_trip_id", Kind.TEXT, "trip id", ("tripid",)),
+)
+BY_NAME = {field.name: field for field in (*FIELDS, *PROBE_FIELDS)}
 
 TIMES_AND_DISTANCE = ("pickup_local", "dropoff_local", "trip_distance_miles")
 COORDINATES = ("pickup_longitude", "pickup_latitude", "dropoff_longitude", "dropoff_latitude")
@@ -99,15 +110,10 @@ RAW = pa.schema(
 
 @dataclass(frozen=True)
 class Layout:
-    """Position of each canonical field among a file's columns."""
+    """Position of each canonical field among a file's columns; ``required``: without them a row says nothing."""
 
     columns: dict[str, int]
-
-    @property
-    def required(self) -> tuple[str, ...]:
-        """Fields without which a row is no trip; the place by coordinates where the file has them."""
-        places = COORDINATES if self.has_coordinates else LOCATION_IDS
-        return tuple(field.name for field in FIELDS if field.name in TIMES_AND_DISTANCE + places)
+    required: tuple[str, ...]
 
     @property
     def has_coordinates(self) -> bool:
@@ -120,16 +126,29 @@ def plain(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
-def find_layout(names: Sequence[str]) -> Layout | None:
-    """The layout of a file with these columns; None where they are not a trip file's."""
+def _positions(names: Sequence[str], fields: Sequence[Field]) -> dict[str, int]:
     plain_names = [plain(name) for name in names]
-    columns = {
+    return {
         field.name: next(plain_names.index(alias) for alias in field.aliases if alias in plain_names)
-        for field in FIELDS
+        for field in fields
         if any(alias in plain_names for alias in field.aliases)
     }
-    has_place = all(name in columns for name in COORDINATES) or all(name in columns for name in LOCATION_IDS)
-    return Layout(columns) if has_place and all(name in columns for name in TIMES_AND_DISTANCE) else None
+
+
+def find_layout(names: Sequence[str]) -> Layout | None:
+    """The layout of a trip file with these columns; None where they are not a trip file's."""
+    columns = _positions(names, FIELDS)
+    places = next((ends for ends in (COORDINATES, LOCATION_IDS) if all(name in columns for name in ends)), None)
+    if places is None or not all(name in columns for name in TIMES_AND_DISTANCE):
+        return None
+    return Layout(columns, tuple(field.name for field in FIELDS if field.name in TIMES_AND_DISTANCE + places))
+
+
+def find_probe_layout(names: Sequence[str]) -> Layout | None:
+    """The layout of a GPS feed with these columns; None where they are not a feed's."""
+    columns = _positions(names, PROBE_FIELDS)
+    required = ("vehicle_id", "timestamp", "latitude", "longitude")
+    return Layout(columns, required) if all(name in columns for name in required) else None
 
 
 def other_kind(names: Sequence[str]) -> str | None:
@@ -142,6 +161,17 @@ def other_kind(names: Sequence[str]) -> str | None:
     if {"cellid", "truespeedmph"} <= plain_names:
         return "the truth of a generated city, which has no trips"
     return None
+
+
+def unknown_probe_columns(path: str, names: Sequence[str]) -> InputError:
+    """The error for a file whose columns are not a GPS feed's."""
+    if find_layout(names):
+        return InputError(f"{path} is a trip file: `./traffic ingest trips` reads it")
+    found = ", ".join(name.strip() or "(empty)" for name in names[:12])
+    return InputError(
+        f"{path}: unknown columns. Found: {found[:300]}. A GPS feed's first line names its columns: "
+        f"vehicle_id,timestamp,latitude,longitude and, if there, speed"
+    )
 
 
 def unknown_columns(path: str, names: Sequence[str]) -> InputError:

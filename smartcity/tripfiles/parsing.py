@@ -18,7 +18,7 @@ MISSING = ["", "NA", "N/A", "NULL", "null", "nan", "NaN", "\\N"]
 _OTHER_TIMES = ["%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M"]
 _TIMES = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", *_OTHER_TIMES]
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-_ARROW = {Kind.TIME: LOCAL_TIME, Kind.NUMBER: pa.float64(), Kind.TEXT: pa.string()}
+_ARROW = {Kind.TIME: LOCAL_TIME, Kind.NUMBER: pa.float64(), Kind.TEXT: pa.string(), Kind.RAW: pa.string()}
 
 
 @dataclass(frozen=True)
@@ -66,15 +66,39 @@ def read_text(values: pa.Array | pa.ChunkedArray, kind: Kind) -> pa.Array:
     """Values of text columns as ``kind``; null where they are missing or cannot be read."""
     text = pc.utf8_trim_whitespace(_flat(values).cast(pa.string()))
     text = pc.if_else(pc.is_in(text, pa.array(MISSING)), pa.scalar(None, pa.string()), text)
-    if kind is Kind.TEXT:
+    if kind in (Kind.TEXT, Kind.RAW):
         return text
     if kind is Kind.NUMBER:
         return pc.if_else(pc.match_substring_regex(text, _NUMBER), text, pa.scalar(None, pa.string())).cast(
             pa.float64()
         )
+    return read_times(text)
+
+
+def read_times(text: pa.Array, *, keep_fraction: bool = False) -> pa.Array:
+    """Wall times in one of the known spellings; null for anything else. Fractions of a second are cut off or kept."""
     text = pc.replace_substring_regex(text, r"^(\d{4}-\d\d-\d\d)T", r"\1 ")
+    fraction = pc.struct_field(pc.extract_regex(text, r":\d\d\.(?P<digits>\d+)$"), "digits")
     text = pc.replace_substring_regex(text, r"(:\d\d)\.\d+$", r"\1")
-    return pc.coalesce(*(_read_time(text, form) for form in _TIMES))
+    times = pc.coalesce(*(_read_time(text, form) for form in _TIMES))
+    if not keep_fraction or fraction.null_count == len(fraction):
+        return times
+    micros = pc.utf8_slice_codeunits(pc.utf8_rpad(fraction, 6, "0"), 0, 6).cast(pa.int64()).fill_null(0)
+    return pc.add(times.cast(pa.int64()), micros).cast(times.type)
+
+
+def typed(values: pa.Array, kind: Kind) -> pa.Array:
+    """A Parquet column as ``kind``, whatever type it was written with; null where it cannot be read."""
+    if kind is Kind.RAW:
+        return values
+    if kind is Kind.TEXT:
+        return values.cast(pa.string())
+    if kind is Kind.TIME and pa.types.is_temporal(values.type):
+        return values.cast(LOCAL_TIME, safe=False)
+    if kind is Kind.NUMBER and (pa.types.is_primitive(values.type) or pa.types.is_decimal(values.type)):
+        numbers = values.cast(pa.float64(), safe=False)
+        return pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
+    return read_text(values.cast(pa.string()), kind)
 
 
 def was_given(text: pa.Array) -> npt.NDArray[np.bool_]:

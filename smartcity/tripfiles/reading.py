@@ -1,20 +1,19 @@
 """The rows of a chunk as Arrow batches of ``RAW``; runs on any worker, with pyarrow and NumPy only."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from smartcity.errors import InputError
 from smartcity.tripfiles.identity import Words, trip_hashes, trip_ids
-from smartcity.tripfiles.layout import BY_NAME, LOCAL_TIME, LOCATION_IDS, RAW, Kind
-from smartcity.tripfiles.parsing import Broken, Parsed, bad_rows, parse_lines, read_text
+from smartcity.tripfiles.layout import BY_NAME, LOCATION_IDS, RAW
+from smartcity.tripfiles.parsing import Broken, Parsed, bad_rows, parse_lines, typed
 from smartcity.tripfiles.scan import gzip_blocks
 from smartcity.tripfiles.source import Chunk, Format, TripFile
 
@@ -37,9 +36,14 @@ def read_chunk(chunk: Chunk, zones: Places | None = None) -> Iterator[pa.RecordB
     file = chunk.file
     if zones is None and not file.layout.has_coordinates:
         raise InputError(f"{file.path} has location ids instead of coordinates: pass --zones taxi_zones.shp")
-    parts = {Format.CSV: _csv_parts, Format.CSV_GZ: _gzip_parts, Format.PARQUET: _parquet_parts}[file.format]
-    for first_row, parsed in parts(chunk):
+    for first_row, parsed in parsed_parts(chunk):
         yield from _batches(file, first_row, parsed, zones)
+
+
+def parsed_parts(chunk: Chunk) -> Iterator[tuple[int, Parsed]]:
+    """The chunk in parts, each with the row number of its first line. Raises: InputError as ``read_chunk``."""
+    parts = {Format.CSV: _csv_parts, Format.CSV_GZ: _gzip_parts, Format.PARQUET: _parquet_parts}
+    yield from parts[chunk.file.format](chunk)
 
 
 def _csv_parts(chunk: Chunk) -> Iterator[tuple[int, Parsed]]:
@@ -83,7 +87,7 @@ def _parse_batch(file: TripFile, batch: pa.RecordBatch, names: dict[str, str]) -
     columns, texts = {}, {}
     for published, name in names.items():
         values, kind = batch.column(published), BY_NAME[name].kind
-        columns[name] = _typed(values, kind)
+        columns[name] = typed(values, kind)
         if not pa.types.is_primitive(values.type):
             texts[name] = values
     reasons = bad_rows(columns, texts, file.layout)
@@ -92,17 +96,6 @@ def _parse_batch(file: TripFile, batch: pa.RecordBatch, names: dict[str, str]) -
     if reasons:
         columns = {name: column.take(pa.array(good)) for name, column in columns.items()}
     return Parsed(columns, good.astype(np.int64), {}, broken)
-
-
-def _typed(values: pa.Array, kind: Kind) -> pa.Array:
-    if kind is Kind.TEXT:
-        return values.cast(pa.string())
-    if kind is Kind.TIME and pa.types.is_temporal(values.type):
-        return values.cast(LOCAL_TIME, safe=False)
-    if kind is Kind.NUMBER and (pa.types.is_primitive(values.type) or pa.types.is_decimal(values.type)):
-        numbers = values.cast(pa.float64(), safe=False)
-        return pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
-    return read_text(values.cast(pa.string()), kind)
 
 
 def _row_text(batch: pa.RecordBatch, row: int) -> str:
@@ -118,14 +111,25 @@ def _batches(file: TripFile, first_row: int, parsed: Parsed, zones: Places | Non
         columns = {name: column for name, column in columns.items() if name not in LOCATION_IDS}
     columns["trip_id"] = trip_ids(hashes)
     columns["row_number"] = pa.array(parsed.lines + first_row)
-    yield from _complete(file, columns, len(parsed.lines))
+    constants = {
+        "source_file": file.name,
+        "source_sha256": file.sha256,
+        "period_start": file.period.start,
+        "period_end": file.period.end,
+        "file_date": file.period.day,
+    }
+    yield from complete(RAW, constants, columns, len(parsed.lines))
     if parsed.broken:
-        broken = {
-            "row_number": pa.array([row.line + first_row for row in parsed.broken], pa.int64()),
-            "parse_reason": pa.array([row.reason for row in parsed.broken], pa.string()),
-            "row_text": pa.array([row.text for row in parsed.broken], pa.string()),
-        }
-        yield from _complete(file, broken, len(parsed.broken))
+        yield from complete(RAW, constants, broken_columns(first_row, parsed.broken), len(parsed.broken))
+
+
+def broken_columns(first_row: int, broken: list[Broken]) -> dict[str, pa.Array]:
+    """What is known of rows that could not be read."""
+    return {
+        "row_number": pa.array([row.line + first_row for row in broken], pa.int64()),
+        "parse_reason": pa.array([row.reason for row in broken], pa.string()),
+        "row_text": pa.array([row.text for row in broken], pa.string()),
+    }
 
 
 def _placed(columns: dict[str, pa.Array], hashes: Words, zones: Places | None) -> dict[str, pa.Array]:
@@ -139,22 +143,18 @@ def _placed(columns: dict[str, pa.Array], hashes: Words, zones: Places | None) -
     return placed
 
 
-def _complete(file: TripFile, columns: dict[str, pa.Array], count: int) -> Iterator[pa.RecordBatch]:
-    constants = {
-        "source_file": file.name,
-        "source_sha256": file.sha256,
-        "period_start": file.period.start,
-        "period_end": file.period.end,
-        "file_date": file.period.day,
-    }
+def complete(
+    schema: pa.Schema, constants: Mapping[str, object], columns: Mapping[str, pa.Array], count: int
+) -> Iterator[pa.RecordBatch]:
+    """Batches of ``schema`` from the columns there are; the others hold a constant or null."""
     arrays = []
-    for column in RAW:
+    for column in schema:
         if column.name in constants:
             arrays.append(pa.repeat(pa.scalar(constants[column.name], column.type), count))
         elif column.name in columns:
             arrays.append(columns[column.name].cast(column.type))
         else:
             arrays.append(pa.nulls(count, column.type))
-    batch = pa.RecordBatch.from_arrays(arrays, schema=RAW)
+    batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
     for start in range(0, count, BATCH_ROWS):
         yield batch.slice(start, BATCH_ROWS)
