@@ -13,7 +13,8 @@ from smartcity.services import health, jars, java, kafka, preflight, processes, 
 from smartcity.services.supervisor import Supervisor
 from smartcity.settings import Settings
 
-HEALTHY_SECONDS = 240
+#: Generous: a loaded machine takes minutes to import what a free one does in seconds.
+HEALTHY_SECONDS = 300
 #: supervisord's word for a program that it has given up on.
 FATAL = "FATAL"
 

@@ -38,7 +38,7 @@ def running(command: list[str], log: Path, environment: dict[str, str] | None = 
         process.wait()
 
 
-def wait_for(ready: Callable[[], bool], process: subprocess.Popen, log: Path, seconds: float = 90) -> None:
+def wait_for(ready: Callable[[], bool], process: subprocess.Popen, log: Path, seconds: float = 300) -> None:
     """Until ``ready()``; fails with the log's end where the process died or the time is over."""
     end = time.monotonic() + seconds
     while not ready():

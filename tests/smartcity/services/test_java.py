@@ -1,0 +1,70 @@
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from smartcity.errors import InstallError
+from smartcity.services import java
+from smartcity.settings import Settings
+
+
+def fake_java(folder: Path, version: str) -> Path:
+    """A ``java`` that only says which version it is."""
+    program = folder / "bin" / "java"
+    program.parent.mkdir(parents=True)
+    program.write_text(
+        f'#!/bin/sh\necho "    java.home = {folder}" >&2\necho "    java.specification.version = {version}" >&2\n'
+    )
+    program.chmod(0o755)
+    return folder
+
+
+def test_the_wrapped_packaged_java_runs_and_drops_the_vector_option(tmp_path: Path) -> None:
+    packaged = java.packaged_java()
+    assert packaged is not None
+    runtime = java.probe(packaged)
+    assert runtime is not None and runtime.version >= 17
+    home = java.wrap(runtime, tmp_path / "a home with spaces")
+    answer = subprocess.run(
+        [home / "bin" / "java", java.VECTOR_OPTION, "-Dname=two words", "-XshowSettings:properties", "-version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "name = two words" in answer.stderr
+
+
+def test_the_packaged_java_is_wrapped_because_it_lacks_the_vector_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert java.java_home(Settings(home=tmp_path)) == tmp_path / "java"
+
+
+def test_takes_the_java_that_java_home_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = fake_java(tmp_path / "jdk", "21")
+    monkeypatch.setenv("JAVA_HOME", str(home))
+    assert java.java_home(Settings(home=tmp_path)) == home
+
+
+def test_passes_over_a_java_that_is_too_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "old", "1.8")))
+    monkeypatch.setenv("PATH", str(fake_java(tmp_path / "new", "17") / "bin") + os.pathsep + os.environ["PATH"])
+    assert java.find_runtime().home == tmp_path / "new"
+
+
+def test_says_what_it_looked_at_where_there_is_no_java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "old", "11")))
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(java, "packaged_java", lambda: None)
+    with pytest.raises(InstallError, match=r"old/bin/java \(version 11\)"):
+        java.find_runtime()
+
+
+def test_names_this_python_and_this_spark_whatever_the_shell_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPARK_HOME", "/opt/another-spark")
+    environment = java.environment(Settings())
+    assert environment["PYSPARK_PYTHON"].endswith("python")
+    assert (Path(environment["SPARK_HOME"]) / "bin" / "spark-submit").exists()
