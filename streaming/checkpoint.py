@@ -35,10 +35,11 @@ def definition(city: City, topic: str, partitions: int) -> dict[str, object]:
 
 
 class Checkpoint:
-    """A checkpoint folder on a local disk."""
+    """A checkpoint folder on a local disk, of a query that reads one topic."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, topic: str) -> None:
         self.folder = folder
+        self._topic = topic
 
     @property
     def is_fresh(self) -> bool:
@@ -63,22 +64,20 @@ class Checkpoint:
         """Forget everything; the next start reads the topic from its beginning."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def offsets(self, batch_id: int, topic: str) -> Offsets:
+    def offsets(self, batch_id: int) -> Offsets:
         """The offsets at which a batch ends; Spark writes them before it runs the batch."""
-        return self._last_line(self.folder / "offsets" / str(batch_id), topic)
+        return self._last_line(self.folder / "offsets" / str(batch_id))
 
-    def start_offsets(self, batch_id: int, topic: str) -> Offsets:
+    def start_offsets(self, batch_id: int) -> Offsets:
         """The offsets at which a batch starts."""
         before = self.folder / "offsets" / str(batch_id - 1)
         initial = self.folder / "sources" / "0" / "0"
-        return self._last_line(before if batch_id > 0 and before.exists() else initial, topic)
+        return self._last_line(before if batch_id > 0 and before.exists() else initial)
 
-    @staticmethod
-    def _last_line(file: Path, topic: str) -> Offsets:
-        # A log file is a version, metadata and one line per source; the first one of a source is the version and JSON.
-        text = file.read_text().strip()
-        document = json.loads(text[text.rindex("\n{") + 1 :] if "\n{" in text else text[text.index("{") :])
-        return {int(partition): int(offset) for partition, offset in document[topic].items()}
+    def _last_line(self, file: Path) -> Offsets:
+        # A log file is its version, metadata, and the offsets of the query's one source, in this order.
+        document = json.loads(file.read_text().rsplit("\n", 1)[-1])
+        return {int(partition): int(offset) for partition, offset in document[self._topic].items()}
 
 
 def count_between(start: Offsets, end: Offsets) -> int:

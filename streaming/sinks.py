@@ -18,6 +18,7 @@ from smartcity.store.reader import newest_window_start, recent_windows
 from smartcity.store.writer import (
     MEASURED,
     BatchFigures,
+    balance_progress,
     record_progress,
     upsert_scores,
     upsert_windows,
@@ -26,11 +27,59 @@ from smartcity.store.writer import (
 from streaming.champion import ChampionWatch
 from streaming.outbox import Outbox
 
-QUERY = "windows"
+WINDOWS_QUERY = "windows"
+REJECTED_QUERY = "rejected"
 #: The live city and the counts are seeded with this much after a restart.
 RESTORE = timedelta(hours=4)
 Key = tuple[str, datetime]
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """What is known of a batch before its rows are seen."""
+
+    batch_id: int
+    input_rows: int
+    lag_events: int
+    started_utc: datetime
+    seconds_since_last: float
+    newest_event_utc: datetime | None
+
+    def figures(self, newest: datetime | None, good: int, rejected: int, model: str | None) -> BatchFigures:
+        """The batch's figures as of now."""
+        now = datetime.now(UTC)
+        seconds = max((now - self.started_utc).total_seconds(), 1e-3)
+        return BatchFigures(
+            batch_id=self.batch_id,
+            updated_utc=now,
+            newest_event_utc=newest,
+            input_rows=self.input_rows,
+            good=good,
+            rejected=rejected,
+            input_rows_per_second=self.input_rows / max(self.seconds_since_last, seconds),
+            batch_seconds=seconds,
+            lag_events=self.lag_events,
+            model_version=model,
+        )
+
+
+class RejectedSink:
+    """Takes the rejected events of one batch after another."""
+
+    def __init__(self, engine: Engine, outbox: Outbox) -> None:
+        self._engine = engine
+        self._outbox = outbox
+
+    def write(self, rows: pa.Table, batch: Incoming) -> BatchFigures:
+        """Tell Kafka, then count. Raises: as ``WindowSink.write``."""
+        self._outbox.rejected(rows.to_pylist())
+        self._outbox.flush()
+        figures = batch.figures(None, 0, len(rows), None)
+        with self._engine.begin() as connection:
+            record_progress(connection, REJECTED_QUERY, figures)
+            balance_progress(connection, WINDOWS_QUERY, REJECTED_QUERY)
+        return figures
 
 
 @dataclass
@@ -74,7 +123,7 @@ class WindowSink:
         if count:
             self._counted.keep(windows.select(["cell_id", "window_start_utc", "position_count"]).to_pylist())
 
-    def write(self, rows: pa.Table, batch: "Incoming") -> BatchFigures:
+    def write(self, rows: pa.Table, batch: Incoming) -> BatchFigures:
         """Score and write one batch; all of it is confirmed when this returns.
 
         Raises: ServiceError, or the database's own error; the batch then runs again.
@@ -83,19 +132,18 @@ class WindowSink:
         if (model := self._watch.take()) is not None:
             self._live.set_model(model)
             self._profile = model.profile
-        is_window = pc.is_null(rows.column("reject_reason"))
-        table = rows.filter(is_window).sort_by("window_start_utc")
+        table = rows.sort_by("window_start_utc")
         windows = table.to_pylist()
         scored = self._score(table, windows)
         at_score = time.monotonic()
-        figures = self._figures(windows, len(rows) - len(windows), batch)
+        figures = self._figures(windows, batch)
         with self._engine.begin() as connection:
             self._upsert(connection, scored, windows)
-            record_progress(connection, QUERY, figures)
+            record_progress(connection, WINDOWS_QUERY, figures)
+            balance_progress(connection, WINDOWS_QUERY, REJECTED_QUERY)
         self._counted.keep(windows)
         at_store = time.monotonic()
         self._outbox.scored(scored)
-        self._outbox.rejected(rows.filter(pc.invert(is_window)).to_pylist())
         self._outbox.flush()
         self._remember(scored)
         self.stages = {
@@ -153,41 +201,15 @@ class WindowSink:
         upsert_windows(connection, rows)
         upsert_scores(connection, scores)
 
-    def _figures(self, windows: list[dict[str, Any]], rejected: int, batch: "Incoming") -> BatchFigures:
-        good = self._counted.added(windows)
-        now = datetime.now(UTC)
-        seconds = max((now - batch.started_utc).total_seconds(), 1e-3)
-        return BatchFigures(
-            batch_id=batch.batch_id,
-            updated_utc=now,
-            newest_event_utc=max((row["newest_event_utc"] for row in windows), default=batch.newest_event_utc),
-            input_rows=batch.input_rows,
-            good=good,
-            rejected=rejected,
-            late=max(batch.input_rows - rejected - good, 0),
-            input_rows_per_second=batch.input_rows / max(batch.seconds_since_last, seconds),
-            batch_seconds=seconds,
-            lag_events=batch.lag_events,
-            model_version=self._live.model_version,
-        )
+    def _figures(self, windows: list[dict[str, Any]], batch: Incoming) -> BatchFigures:
+        newest = max((row["newest_event_utc"] for row in windows), default=batch.newest_event_utc)
+        return batch.figures(newest, self._counted.added(windows), 0, self._live.model_version)
 
     def _remember(self, scored: list[ScoredWindow]) -> None:
         self._written.update({(s.cell_id, s.window_start_utc): _content(s) for s in scored})
         if len(self._written) > 50_000:
             oldest = max(start for _, start in self._written) - timedelta(minutes=LATE_MINUTES)
             self._written = {key: content for key, content in self._written.items() if key[1] >= oldest}
-
-
-@dataclass(frozen=True)
-class Incoming:
-    """What is known of a batch before its rows are seen."""
-
-    batch_id: int
-    input_rows: int
-    lag_events: int
-    started_utc: datetime
-    seconds_since_last: float
-    newest_event_utc: datetime | None
 
 
 def _key(row: dict[str, Any]) -> Key:

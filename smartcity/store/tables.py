@@ -67,7 +67,8 @@ class WindowRow(Base):
 class StreamProgress(Base):
     """One row per stream query: its last micro-batch in figures. Lag tools do not see Spark's offsets.
 
-    Events read = ``total_good`` (in a window) + ``total_rejected`` (broke a rule) + ``total_late`` (window closed).
+    ``total_read`` = ``total_good`` (in a window) + ``total_rejected`` (broke a rule) + ``total_late`` (window closed).
+    Rejected events are counted by a query of their own, seconds later; until then they stand under late.
     """
 
     __tablename__ = "stream_progress"
@@ -80,6 +81,7 @@ class StreamProgress(Base):
     input_rows_per_second: Mapped[float] = mapped_column(Float)
     batch_seconds: Mapped[float] = mapped_column(Float)
     lag_events: Mapped[int] = mapped_column(BigInteger)
+    total_read: Mapped[int] = mapped_column(BigInteger)
     total_good: Mapped[int] = mapped_column(BigInteger)
     total_rejected: Mapped[int] = mapped_column(BigInteger)
     total_late: Mapped[int] = mapped_column(BigInteger)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Executable, Table, delete, select
+from sqlalchemy import Connection, Engine, Executable, Table, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from smartcity.messages import ScoredWindow
@@ -47,7 +47,6 @@ class BatchFigures:
     input_rows: int
     good: int
     rejected: int
-    late: int
     input_rows_per_second: float
     batch_seconds: float
     lag_events: int
@@ -94,13 +93,14 @@ def upsert_scores(connection: Connection, rows: Sequence[Row]) -> None:
 
 def record_progress(connection: Connection, query: str, batch: BatchFigures) -> None:
     """Bring the query's row up to ``batch``; its totals grow only where the batch was not recorded before."""
-    stored = connection.execute(
-        select(
-            StreamProgress.batch_id, StreamProgress.total_good, StreamProgress.total_rejected, StreamProgress.total_late
-        ).where(StreamProgress.query == query)
-    ).first()
-    last, good, rejected, late = stored or (-1, 0, 0, 0)
+    table = StreamProgress.__table__
+    stored = connection.execute(select(table).where(table.c.query == query)).mappings().first()
+    last = stored["batch_id"] if stored else -1
     again = batch.batch_id <= last
+
+    def total(name: str, more: int) -> int:
+        return (stored[name] if stored else 0) + (0 if again else more)
+
     row = {
         "query": query,
         "batch_id": max(batch.batch_id, last),
@@ -110,12 +110,24 @@ def record_progress(connection: Connection, query: str, batch: BatchFigures) -> 
         "input_rows_per_second": batch.input_rows_per_second,
         "batch_seconds": batch.batch_seconds,
         "lag_events": batch.lag_events,
-        "total_good": good if again else good + batch.good,
-        "total_rejected": rejected if again else rejected + batch.rejected,
-        "total_late": late if again else late + batch.late,
+        "total_read": total("total_read", batch.input_rows),
+        "total_good": total("total_good", batch.good),
+        "total_rejected": total("total_rejected", batch.rejected),
+        "total_late": 0,
         "model_version": batch.model_version,
     }
-    _upsert(connection, StreamProgress.__table__, [row])  # type: ignore[arg-type]
+    _upsert(connection, table, [row])  # type: ignore[arg-type]
+
+
+def balance_progress(connection: Connection, windows: str, rejected: str) -> None:
+    """Enter what the query ``rejected`` counted into the row of ``windows``; what is left over was late."""
+    table = StreamProgress.__table__
+    count = connection.execute(select(table.c.total_rejected).where(table.c.query == rejected)).scalar() or 0
+    row = connection.execute(select(table).where(table.c.query == windows)).mappings().first()
+    if row is not None:
+        late = max(row["total_read"] - row["total_good"] - count, 0)
+        values = {"total_rejected": count, "total_late": late}
+        connection.execute(update(table).where(table.c.query == windows).values(values))  # type: ignore[arg-type]
 
 
 def reset_progress(engine: Engine, query: str) -> None:
@@ -135,7 +147,7 @@ def _upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, An
         return
     key = [column.name for column in table.primary_key]
     others = [column.name for column in table.columns if column.name not in {*key, *keep}]
-    # One prepared statement, run for many rows: one INSERT of thousands of values would compile for longer than it runs.
+    # One prepared statement run for many rows: an INSERT of thousands of values would compile for longer than run.
     connection.execute(_insert(connection.dialect.name, table, key, others), list(rows))
 
 

@@ -18,9 +18,11 @@ from smartcity.store.tables import Base
 from smartcity.store.writer import (
     BatchFigures,
     WindowSums,
+    balance_progress,
     prune_windows,
     record_progress,
     reset_progress,
+    upsert_scores,
     upsert_windows,
     window_row,
 )
@@ -75,8 +77,8 @@ def row(**fields):
     return window_row(scored(**fields), WindowSums(3000, 3_000_000, -(2**63)))
 
 
-def batch(batch_id, good=10, rejected=1, late=0):
-    return BatchFigures(batch_id, NOON, NOON, good + rejected + late, good, rejected, late, 5.0, 0.2, 0, "3")
+def batch(batch_id, read=11, good=10, rejected=0):
+    return BatchFigures(batch_id, NOON, NOON, read, good, rejected, 5.0, 0.2, 0, "3")
 
 
 def write(engine, rows):
@@ -127,15 +129,33 @@ def test_an_empty_database_reads_as_empty_tables(engine):
 
 
 def test_totals_grow_once_per_batch_however_often_it_is_recorded(engine):
-    record(engine, batch(0), batch(1, good=5, late=2), batch(1, good=5, late=2))
+    record(engine, batch(0), batch(1, good=5), batch(1, good=5))
     found = progress(engine)["windows"]
-    assert (found["batch_id"], found["total_good"], found["total_rejected"], found["total_late"]) == (1, 15, 2, 2)
+    assert (found["batch_id"], found["total_read"], found["total_good"]) == (1, 22, 15)
+
+
+def test_what_was_read_is_good_rejected_or_late(engine):
+    with engine.begin() as connection:
+        record_progress(connection, "windows", batch(0, read=20, good=15))
+        record_progress(connection, "rejected", batch(0, read=20, good=0, rejected=3))
+        balance_progress(connection, "windows", "rejected")
+    found = progress(engine)["windows"]
+    assert (found["total_read"], found["total_good"], found["total_rejected"], found["total_late"]) == (20, 15, 3, 2)
+
+
+def test_a_window_scored_again_keeps_its_measurements(engine):
+    write(engine, [row(positions=7)])
+    with engine.begin() as connection:
+        upsert_scores(connection, [window_row(scored(positions=0, forecast=False))])
+    [stored] = scored_windows(engine, NOON)
+    assert (stored.position_count, stored.forecast) == (7, None)
+    assert recent_windows(engine, NOON).column("speed_sum").to_pylist() == [3000]
 
 
 def test_a_reset_query_counts_from_nothing(engine):
     record(engine, batch(4))
     reset_progress(engine, "windows")
-    record(engine, batch(0, good=2, rejected=0))
+    record(engine, batch(0, good=2))
     assert progress(engine)["windows"]["total_good"] == 2
 
 

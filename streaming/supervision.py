@@ -1,0 +1,118 @@
+"""A streaming query kept running: its batches handed to a sink, its failures said and started over."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Protocol
+
+import pyarrow as pa
+from pyspark.errors import StreamingQueryException
+from pyspark.sql import DataFrame
+from pyspark.sql.streaming.query import StreamingQuery
+
+from smartcity.errors import TrafficError
+from smartcity.store.writer import BatchFigures
+from streaming.checkpoint import Checkpoint, CheckpointError, count_between
+from streaming.lag import LagMeter
+from streaming.sinks import Incoming
+
+#: A query that failed starts again in the same session, this often without a batch in between.
+MAX_FAILURES = 5
+LOG_SECONDS = 10.0
+log = logging.getLogger("streaming")
+
+
+class Sink(Protocol):
+    """Takes the rows of a batch; may see a batch twice."""
+
+    def write(self, rows: pa.Table, batch: Incoming) -> BatchFigures:
+        """Write all, or raise."""
+
+
+class SupervisedQuery:
+    """One query. ``make`` builds its frame anew at each start, since a failed one cannot be started again."""
+
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[], DataFrame],
+        sink: Sink,
+        checkpoint: Checkpoint,
+        lag: LagMeter,
+        trigger_seconds: float,
+    ) -> None:
+        self.name = name
+        self._make = make
+        self._sink = sink
+        self._checkpoint = checkpoint
+        self._lag = lag
+        self._trigger = trigger_seconds
+        self._failures = 0
+        self._last_batch = self._last_log = time.monotonic()
+        self._newest: datetime | None = None
+        self._query: StreamingQuery | None = None
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Until ``stop``. Raises: TrafficError where starting again does not help."""
+        while not self._stopping.is_set():
+            try:
+                self._query = self._start()
+                if self._stopping.is_set():
+                    self._query.stop()
+                self._query.awaitTermination()
+            except StreamingQueryException as error:
+                if not self._stopping.is_set():
+                    self._failed(str(error))
+
+    def stop(self) -> None:
+        """End after the running batch, or in its middle where it takes long; either is safe."""
+        self._stopping.set()
+        if self._query is not None:
+            self._query.stop()
+
+    def _start(self) -> StreamingQuery:
+        writer = self._make().writeStream.queryName(self.name).outputMode("update").foreachBatch(self._write)
+        writer = writer.option("checkpointLocation", str(self._checkpoint.folder))
+        return writer.trigger(processingTime=f"{self._trigger} seconds").start()
+
+    def _write(self, rows: DataFrame, batch_id: int) -> None:
+        started, now = datetime.now(UTC), time.monotonic()
+        end = self._checkpoint.offsets(batch_id)
+        incoming = Incoming(
+            batch_id=batch_id,
+            input_rows=count_between(self._checkpoint.start_offsets(batch_id), end),
+            lag_events=self._lag.lag(end),
+            started_utc=started,
+            seconds_since_last=now - self._last_batch,
+            newest_event_utc=self._newest,
+        )
+        self._last_batch = now
+        table = rows.toArrow()
+        aggregated = time.monotonic()
+        figures = self._sink.write(table, incoming)
+        self._newest = figures.newest_event_utc
+        self._failures = 0
+        if now - self._last_log >= LOG_SECONDS:
+            self._last_log = now
+            log.info(
+                "%s batch %d: %d events, %d rows, %d rejected, lag %d, %.2f s (spark %.2f), model %s",
+                *(self.name, batch_id, incoming.input_rows, len(table), figures.rejected, incoming.lag_events),
+                *(figures.batch_seconds, aggregated - now, figures.model_version),
+            )
+
+    def _failed(self, reason: str) -> None:
+        """Say what failed and wait a little. Raises: TrafficError where it failed too often or cannot pass."""
+        if "KAFKA_DATA_LOSS" in reason or "failOnDataLoss" in reason:
+            raise CheckpointError(
+                f"the broker holds no longer the events at which {self._checkpoint.folder} stopped (its topic was made "
+                "anew, or the stream stood still for longer than the topic keeps events). What is lost is lost; go on "
+                f"from what the topic holds with: python -m streaming.stream --rebuild ({reason[:500]})"
+            )
+        self._failures += 1
+        log.error("query %s failed (%d in a row): %s", self.name, self._failures, reason[:2000])
+        if self._failures >= MAX_FAILURES:
+            raise TrafficError(f"query {self.name} failed {self._failures} times in a row; the last: {reason[:500]}")
+        self._stopping.wait(min(2.0**self._failures, 15.0))
