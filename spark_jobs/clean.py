@@ -138,13 +138,18 @@ def job(spark: SparkSession, dataset: Dataset, span: Span, options: argparse.Nam
     return figures.figures()
 
 
+def arguments() -> argparse.ArgumentParser:
+    """The job's command line."""
+    found = parser((__doc__ or "").partition("\n")[0])
+    found.add_argument("files", nargs="+", metavar="FILE", help="trip files, directories or globs")
+    found.add_argument("--zones", help="zone polygons (.shp or .geojson) for files with location ids")
+    found.add_argument("--skip-bad-files", action="store_true", help="leave out files that cannot be read")
+    return found
+
+
 def main(argv: list[str] | None = None) -> None:
     """Entry point of ``python -m spark_jobs.clean``."""
-    arguments = parser((__doc__ or "").partition("\n")[0])
-    arguments.add_argument("files", nargs="+", metavar="FILE", help="trip files, directories or globs")
-    arguments.add_argument("--zones", help="zone polygons (.shp or .geojson) for files with location ids")
-    arguments.add_argument("--skip-bad-files", action="store_true", help="leave out files that cannot be read")
-    run("clean", job, arguments, argv)
+    run("clean", job, arguments(), argv)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from spark_jobs.merging import merge_quarantine, merge_rows, raising_input_error
 
 @dataclass
 class IngestFigures:
-    """What a run did: rows_read = rows_kept + rows_quarantined + rows_duplicate.
+    """What a run did: rows_read = rows_kept + rows_quarantined + rows_duplicate; rows_missing (sensors) had no value.
 
     ``first_date`` … ``last_date`` span all valid rows of the input, also those the lake had before, so that the jobs
     after this one can make good what a killed run left; ``changed_dates`` are the days that were replaced.
@@ -28,6 +28,7 @@ class IngestFigures:
     rows_kept: int = 0
     rows_quarantined: int = 0
     rows_duplicate: int = 0
+    rows_missing: int = 0
     quarantined_by_reason: dict[str, int] = field(default_factory=dict)
     first_date: date | None = None
     last_date: date | None = None

@@ -152,13 +152,18 @@ def job(spark: SparkSession, dataset: Dataset, span: Span, options: argparse.Nam
     return figures.figures()
 
 
+def arguments() -> argparse.ArgumentParser:
+    """The job's command line."""
+    found = parser((__doc__ or "").partition("\n")[0])
+    found.add_argument("files", nargs="+", metavar="FILE", help="GPS feeds, directories or globs")
+    found.add_argument("--speed-unit", choices=sorted(MPH_PER_UNIT), default="mph", help="unit of the speed column")
+    found.add_argument("--skip-bad-files", action="store_true", help="leave out files that cannot be read")
+    return found
+
+
 def main(argv: list[str] | None = None) -> None:
     """Entry point of ``python -m spark_jobs.probes``."""
-    arguments = parser((__doc__ or "").partition("\n")[0])
-    arguments.add_argument("files", nargs="+", metavar="FILE", help="GPS feeds, directories or globs")
-    arguments.add_argument("--speed-unit", choices=sorted(MPH_PER_UNIT), default="mph", help="unit of the speed column")
-    arguments.add_argument("--skip-bad-files", action="store_true", help="leave out files that cannot be read")
-    run("probes", job, arguments, argv)
+    run("probes", job, arguments(), argv)
 
 
 if __name__ == "__main__":
