@@ -70,9 +70,9 @@ class TopicReader(threading.Thread):
         skip_older: timedelta | None = None,
     ) -> None:
         super().__init__(name=f"reader-{topic}", daemon=True)
-        self._bootstrap = bootstrap
+        self._servers = bootstrap
         self.topic = topic
-        self._handle = handle
+        self._take_in = handle
         self._look_back = look_back
         self._skip_older = skip_older
         self._ending = threading.Event()
@@ -116,7 +116,7 @@ class TopicReader(threading.Thread):
 
     def _configuration(self) -> dict[str, Any]:
         return {
-            "bootstrap.servers": self._bootstrap,
+            "bootstrap.servers": self._servers,
             # librdkafka wants a group name even where partitions are assigned by hand; nothing is ever committed.
             "group.id": "smartcity-api",
             "enable.auto.commit": False,
@@ -156,7 +156,7 @@ class TopicReader(threading.Thread):
             metadata = consumer.list_topics(self.topic, timeout=2.0).topics[self.topic]
         except KafkaException as error:
             if self.connected or not self._partitions:
-                log.warning("topic %s: no broker at %s (%s)", self.topic, self._bootstrap, error.args[0].str())
+                log.warning("topic %s: no broker at %s (%s)", self.topic, self._servers, error.args[0].str())
             self.connected = False
             self._next_metadata = time.monotonic() + 1.0
             return
@@ -189,7 +189,7 @@ class TopicReader(threading.Thread):
         self.total += len(messages)
         self.rate.add(len(messages))
         try:
-            self._handle([(message.key(), message.value()) for message in messages])
+            self._take_in([(message.key(), message.value()) for message in messages])
         except Exception:
             self.broken_batches += 1
             log.exception("topic %s: a batch of %d messages was skipped", self.topic, len(messages))

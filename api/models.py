@@ -50,9 +50,7 @@ class Query(BaseModel):
 class CellFilter(Query):
     """Which cells."""
 
-    bbox: BoundingBox | None = Field(
-        default=None, description=IN_BOX
-    )
+    bbox: BoundingBox | None = Field(default=None, description=IN_BOX)
     cells: CellIds | None = Field(default=None, description="Only these cells, separated by commas.")
     limit: int = Field(default=MOST_CELLS, ge=1, le=MOST_CELLS, description="At most this many.")
 
@@ -77,9 +75,7 @@ class HotspotsQuery(Query):
 
     limit: int = Field(default=10, ge=1, le=500)
     min_vehicles: int = Field(default=1, ge=0, le=1_000_000, description="Vehicles in the newest window.")
-    bbox: BoundingBox | None = Field(
-        default=None, description=IN_BOX
-    )
+    bbox: BoundingBox | None = Field(default=None, description=IN_BOX)
 
 
 class HistoricalQuery(Query):

@@ -8,8 +8,8 @@ import h3
 from smartcity.city import Bounds, City, PlaceKind
 from smartcity.lake import Dataset
 
-#: The data set's document of sensor places: ``{sensor_id: [latitude, longitude]}``.
-SENSORS = "sensors.json"
+#: The data set's document of sensor places: a list of ``{"cell_id", "latitude", "longitude"}``.
+SENSORS = "places.json"
 
 
 @lru_cache(maxsize=65536)
@@ -29,8 +29,12 @@ class Places:
     def of(cls, dataset: Dataset) -> "Places":
         """Read what the data set knows about its places."""
         city = dataset.city
-        stored: dict[str, Any] = (dataset.get_json(SENSORS) or {}) if city.place_kind is PlaceKind.SENSOR else {}
-        return cls(city, {name: (float(place[0]), float(place[1])) for name, place in stored.items()})
+        stored: list[dict[str, Any]] = []
+        if city.place_kind is PlaceKind.SENSOR:
+            stored = dataset.get_json(SENSORS) or []
+        return cls(
+            city, {str(place["cell_id"]): (float(place["latitude"]), float(place["longitude"])) for place in stored}
+        )
 
     def can_be(self, cell_id: str) -> bool:
         """Whether ``cell_id`` can name a place at all."""

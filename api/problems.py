@@ -53,9 +53,8 @@ def invalid_query(error: ValidationError) -> Problem:
     found = []
     for item in error.errors(include_url=False, include_context=False, include_input=False):
         name, *inside = [str(part) for part in item["loc"]] or ["query"]
-        message = (
-            "unknown parameter" if item["type"] == "extra_forbidden" else item["msg"].removeprefix("Value error, ")
-        )
+        told = ": ".join([*inside, item["msg"].removeprefix("Value error, ")])
+        message = "unknown parameter" if item["type"] == "extra_forbidden" else told
         found.append(ParameterError(parameter=name, message=message))
     named = "; ".join(f"{item.parameter}: {item.message}" for item in found)
     return Problem(400, f"The query is not valid: {named}", errors=found)

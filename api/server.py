@@ -60,6 +60,8 @@ class Server(BaseApplication):  # type: ignore[misc]
             "proc_name": "smartcity-api",
             "loglevel": "info",
             "worker_tmp_dir": "/dev/shm",
+            # Its default is a socket under the user's home, shared by every server of that user.
+            "control_socket_disable": True,
             "post_worker_init": _start,
             "worker_exit": _stop,
         }

@@ -1,0 +1,96 @@
+"""The program itself, as it is started in earnest: ``python -m api``."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import socketio
+import websocket
+
+from smartcity.services.ports import free_port
+from smartcity.settings import Settings
+
+
+def environment(settings: Settings, port: int, **more: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        "TRAFFIC_HOME": str(settings.home),
+        "TRAFFIC_API_PORT": str(port),
+        "TRAFFIC_KAFKA_BOOTSTRAP": "127.0.0.1:1",
+        "TRAFFIC_PUSH_SECONDS": "0.2",
+        **more,
+    }
+
+
+@pytest.fixture
+def server(filled: Settings) -> Iterator[tuple[subprocess.Popen, int]]:
+    port = free_port()
+    log = filled.home / "api.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "api"], env=environment(filled, port), stdout=output, stderr=output
+        )
+    end = time.monotonic() + 60
+    while True:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health?check=live", timeout=5)
+            break
+        except OSError:
+            assert process.poll() is None and time.monotonic() < end, log.read_text()
+            time.sleep(0.1)
+    yield process, port
+    if process.poll() is None:
+        process.terminate()
+        process.wait(20)
+
+
+def test_serves_rest_and_both_kinds_of_sockets_and_ends_when_told(server: tuple[subprocess.Popen, int]) -> None:
+    process, port = server
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/current-traffic") as answer:
+        assert len(json.load(answer)["cells"]) == 3
+    plain = websocket.create_connection(f"ws://127.0.0.1:{port}/ws/stream", timeout=10)
+    assert json.loads(plain.recv())["type"] == "snapshot"
+    listener = socketio.Client(reconnection=False)
+    got: list[dict] = []
+    listener.on("snapshot", got.append, namespace="/ws/stream")
+    listener.connect(f"http://127.0.0.1:{port}", namespaces=["/ws/stream"], wait_timeout=10)
+    assert [json.loads(plain.recv())["type"] for _ in range(5)] == ["update"] * 5
+    assert len(got) == 1
+    started = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    assert time.monotonic() - started < 15
+    with pytest.raises((websocket.WebSocketException, OSError)):
+        for _ in range(100):
+            plain.recv()
+
+
+def test_without_a_broker_it_lives_but_is_not_ready(server: tuple[subprocess.Popen, int]) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"http://127.0.0.1:{server[1]}/api/health")
+    assert refused.value.code == 503
+    health = json.load(refused.value)
+    assert (health["live"], health["ready"], health["parts"]["kafka"]["status"]) == (True, False, "down")
+
+
+def test_refuses_to_listen_to_other_machines_without_a_token(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "api"],
+        env=environment(settings, free_port(), TRAFFIC_BIND_HOST="0.0.0.0"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "TRAFFIC_API_TOKEN" in done.stderr
+    assert "Traceback" not in done.stderr

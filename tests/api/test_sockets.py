@@ -1,0 +1,198 @@
+"""Real clients against a really running server."""
+
+import socket
+import threading
+import time
+from typing import Any
+
+import orjson
+import pytest
+import socketio
+import websocket
+from flask import Flask
+
+from api import sockets
+from api.context import Context
+from smartcity.messages import Snapshot, Update
+from tests.api.conftest import Running
+from tests.api.rows import FAST, QUIET, SLOW, scored
+
+
+def connect(running: Running, **options: Any) -> websocket.WebSocket:
+    return websocket.create_connection(f"ws://127.0.0.1:{running.port}/ws/stream", timeout=10, **options)
+
+
+def receive(client: websocket.WebSocket) -> dict:
+    return orjson.loads(client.recv())
+
+
+def until(condition: Any, seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "did not happen in time"
+        time.sleep(0.02)
+
+
+class Listener:
+    """A Socket.IO client that keeps what it gets."""
+
+    def __init__(self, running: Running, transports: list[str], **options: Any) -> None:
+        self.messages: list[dict] = []
+        self.client = socketio.Client(reconnection=False)
+        for event in ("snapshot", "update"):
+            self.client.on(event, self.messages.append, namespace="/ws/stream")
+        self.client.connect(
+            f"http://127.0.0.1:{running.port}",
+            namespaces=["/ws/stream"],
+            transports=transports,
+            wait_timeout=10,
+            **options,
+        )
+
+
+def test_a_plain_client_gets_a_snapshot_and_then_updates_without_a_gap(running: Running) -> None:
+    client = connect(running)
+    snapshot = Snapshot.model_validate(receive(client))
+    assert {cell.cell_id for cell in snapshot.cells} == {FAST, SLOW, QUIET}
+    assert snapshot.summary.model_version == "3"
+    sequences = [snapshot.sequence] + [Update.model_validate(receive(client)).sequence for _ in range(5)]
+    assert sequences == list(range(sequences[0], sequences[0] + 6))
+    client.close()
+
+
+def test_an_update_carries_the_cells_that_changed_and_no_others(running: Running) -> None:
+    client = connect(running)
+    receive(client)
+    receive(client)
+    running.context.state.apply([scored(SLOW, -1, 0.9, "low", forecast="low")])
+    found = next(message for message in (receive(client) for _ in range(20)) if message["cells"])
+    assert [(cell["cell_id"], cell["level"]) for cell in found["cells"]] == [(SLOW, "low")]
+    client.close()
+
+
+@pytest.mark.parametrize("transports", [["websocket"], ["polling"], ["polling", "websocket"]])
+def test_a_socketio_client_gets_the_same_messages(running: Running, transports: list[str]) -> None:
+    plain = connect(running)
+    listener = Listener(running, transports)
+    until(lambda: len(listener.messages) >= 4)
+    snapshot, *updates = listener.messages[:4]
+    assert snapshot["type"] == "snapshot"
+    assert [update["sequence"] for update in updates] == [snapshot["sequence"] + n for n in (1, 2, 3)]
+    same: list[dict] = []
+    while not same or same[-1]["sequence"] < updates[-1]["sequence"]:
+        same.append(receive(plain))
+    assert [message for message in same if message["type"] == "update"][-3:] == updates
+    listener.client.disconnect()
+    plain.close()
+
+
+def test_resync_brings_a_new_snapshot_to_either_client(running: Running) -> None:
+    plain = connect(running)
+    receive(plain)
+    plain.send('{"type": "resync"}')
+    assert "snapshot" in [receive(plain)["type"] for _ in range(3)]
+    listener = Listener(running, ["websocket"])
+    until(lambda: listener.messages)
+    listener.client.emit("resync", namespace="/ws/stream")
+    until(lambda: [message["type"] for message in listener.messages].count("snapshot") == 2)
+    listener.client.disconnect()
+    plain.close()
+
+
+@pytest.mark.parametrize("text", ["", "not json", "[]", '{"type": 7}', '"resync"', "[" * 3000, "\ud7ff"])
+def test_nonsense_from_a_client_changes_nothing(running: Running, text: str) -> None:
+    client = connect(running)
+    receive(client)
+    client.send(text)
+    assert [receive(client)["type"] for _ in range(3)] == ["update"] * 3
+    client.close()
+
+
+def test_a_message_too_large_ends_that_client_only(running: Running) -> None:
+    other, client = connect(running), connect(running)
+    client.send("x" * 100_000)
+    with pytest.raises((websocket.WebSocketException, OSError)):
+        for _ in range(50):
+            receive(client)
+            client.recv()
+    assert receive(other)["type"] == "snapshot"
+    other.close()
+
+
+def test_a_client_that_reads_nothing_is_dropped_and_does_not_hold_up_others(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "SEND_TIMEOUT_SECONDS", 1)
+    many = [scored(f"cell-{number}", -1, 0.9, "low", forecast="low") for number in range(3000)]
+    stuck = socket.create_connection(("127.0.0.1", running.port))
+    stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    stuck.sendall(
+        b"GET /ws/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    until(lambda: running.context.pusher.hub.clients == 1)
+    quick = connect(running)
+    receive(quick)
+    stop = threading.Event()
+
+    def keep_changing() -> None:
+        while not stop.wait(0.5):
+            running.context.state.apply(many)
+
+    threading.Thread(target=keep_changing, daemon=True).start()
+    end = time.monotonic() + 60
+    while running.context.pusher.hub.clients == 2:
+        assert time.monotonic() < end, "the client that reads nothing is still there"
+        # Fails after the client's own 10 seconds, should the one that is stuck hold up this one.
+        receive(quick)
+    stop.set()
+    assert receive(quick)["type"] in ("update", "snapshot")
+    quick.close()
+    stuck.close()
+
+
+def test_a_client_that_fell_behind_continues_with_a_snapshot() -> None:
+    from api.hub import Hub
+
+    hub = Hub(lambda sequence: b"whole %d" % sequence, kept=2)
+    for _ in range(5):
+        hub.publish("update", lambda sequence: b"part %d" % sequence)
+    assert hub.after(4, 0).json == b"part 5"
+    assert hub.after(3, 0).json == b"part 4"
+    assert hub.after(1, 0).json == b"whole 5"
+    assert hub.after(5, 0) is None
+
+
+@pytest.mark.parametrize("size", [0, 125, 126, 65535, 65536])
+def test_a_frame_is_what_the_standard_says(size: int) -> None:
+    from wsproto import ConnectionType
+    from wsproto.connection import Connection
+
+    from api.hub import Push
+
+    client = Connection(ConnectionType.CLIENT)
+    client.receive_data(Push(1, "update", b"x" * size).frame)
+    (event,) = client.events()
+    assert event.data == "x" * size
+
+
+def test_a_foreign_page_may_not_open_the_stream(running: Running) -> None:
+    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+        connect(running, origin="https://elsewhere.example")
+    assert refused.value.status_code == 403
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        Listener(running, ["websocket"], headers={"Origin": "https://elsewhere.example"})
+
+
+def test_clients_are_counted(app: Flask, context: Context, running: Running) -> None:
+    plain, listener = connect(running), Listener(running, ["websocket"])
+    until(lambda: context.websocket_clients() == 2)
+    plain.close()
+    listener.client.disconnect()
+    until(lambda: context.websocket_clients() == 0)
+
+
+def test_a_request_without_upgrade_is_a_problem(app: Flask) -> None:
+    answer = app.test_client().get("/ws/stream")
+    assert answer.status_code in (400, 404)
+    assert answer.mimetype == "application/problem+json"
