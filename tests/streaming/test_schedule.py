@@ -1,5 +1,5 @@
 from datetime import UTC, date, datetime, timedelta
-from itertools import islice
+from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
 from streaming.schedule import as_now, as_recorded, full_days, held_out, micros, midnight_us, source_for
@@ -54,7 +54,7 @@ def test_replayed_now_the_local_time_of_day_stays_in_summer_and_winter():
 def test_replayed_now_the_days_follow_one_another_without_gap_or_overlap():
     legs = list(islice(as_now(WEEK, NEW_YORK, micros(datetime(2026, 11, 21, 23, 30, tzinfo=NEW_YORK))), 5))
     assert [leg.day.weekday() for leg in legs] == [5, 6, 0, 1, 2]
-    for before, after in zip(legs, legs[1:], strict=False):
+    for before, after in pairwise(legs):
         assert before.end_us + before.shift_us == after.start_us + after.shift_us
 
 

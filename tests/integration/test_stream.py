@@ -1,0 +1,278 @@
+"""The stream against a real broker, and a plain count of the same events: equal, key by key, also after kill -9."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+
+import h3
+import numpy as np
+import pyarrow as pa
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from smartcity import columns
+from smartcity.events import encode_fields
+from smartcity.lake import Dataset
+from smartcity.messages import ScoredWindow
+from smartcity.profile import SLOTS, Profile
+from smartcity.services import kafka
+from smartcity.services.ports import free_port
+from smartcity.settings import ROOT, Settings
+from smartcity.store.engine import create_engine
+from smartcity.store.reader import progress, recent_windows, scored_windows
+from smartcity.topics import DASHBOARD_EVENTS, VEHICLE_POSITIONS, VEHICLE_POSITIONS_REJECTED
+from tests.integration.processes import broker
+
+pytestmark = pytest.mark.integration
+
+START = datetime(2024, 3, 4, 12, 0, tzinfo=UTC)
+SECONDS = 420
+GOOD = json.loads(encode_fields("poison", START, 40.72, -73.99, 10.0, None))
+#: Values that break a rule, and the rule; sent under the key "poison".
+POISON = {
+    b"": "empty",
+    b"\xff\xfe\x00": "not_utf8",
+    b"speed=17": "not_json",
+    json.dumps(GOOD)[:50].encode(): "not_json",
+    b'{"a":' * 5000 + b"1" + b"}" * 5000: "not_json",
+    json.dumps({**GOOD, "speed": "fast"}).encode(): "wrong_type",
+    json.dumps({**GOOD, "latitude": None}).encode(): "missing_field",
+    json.dumps({**GOOD, "speed": 1e300}).encode(): "bad_speed",
+    json.dumps({**GOOD, "vehicle_id": "x" * 900_000}).encode(): "bad_id",
+    json.dumps({**GOOD, "timestamp": "9999-12-31T23:59:59Z"}).encode(): "from_the_future",
+    json.dumps({**GOOD, "longitude": 0}).encode(): "outside_city",
+}
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory, service_settings, broker_jars):
+    """A broker, a data set and a database of this module's own: nobody else's events are counted here."""
+    own = Settings(
+        home=tmp_path_factory.mktemp("stream"),
+        jars=service_settings.jars,
+        kafka_port=free_port(),
+        kafka_controller_port=free_port(),
+        mlflow_port=free_port(),
+        spark_master="local[2]",
+        _env_file=None,
+    )
+    with broker(own):
+        kafka.create_topics(own)
+        yield own
+
+
+def fit_a_profile(dataset):
+    dataset.create(dataset.city)
+    cell = h3.latlng_to_cell(40.72, -73.99, dataset.city.h3_resolution)
+    one, days = np.ones(1), np.array([START.toordinal() - 7])
+    Profile(
+        city=dataset.city,
+        train_until_utc=START - timedelta(days=1),
+        cells=(cell,),
+        free_flow_mph=20 * one,
+        ratio_mean=0.8 * one,
+        ratio_std=0.1 * one,
+        ratio_p10=0.5 * one,
+        latitude=40.72 * one,
+        longitude=-73.99 * one,
+        days=days,
+        counts=np.ones((1, SLOTS, 1)),
+        ratio_sums=0.8 * np.ones((1, SLOTS, 1)),
+    ).save(dataset)
+
+
+def environment(settings):
+    names = ("home", "jars", "kafka_port", "kafka_controller_port", "mlflow_port")
+    values = {f"TRAFFIC_{name.upper()}": str(getattr(settings, name)) for name in names}
+    return {**os.environ, **values, "TRAFFIC_STREAM_DRIVER_MEMORY": "1g"}
+
+
+def start(settings, module, *arguments):
+    log = (settings.home / f"{module}.log").open("ab")
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.Popen(
+        command, env=environment(settings), cwd=ROOT, stdout=log, stderr=log, start_new_session=True
+    )
+
+
+def kill(process):
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def wait(condition, process, log, seconds=400):
+    end = time.monotonic() + seconds
+    while not condition():
+        if process.poll() is not None or time.monotonic() > end:
+            pytest.fail(f"exit {process.poll()}, waited in vain:\n{log.read_text()[-3000:]}")
+        time.sleep(0.5)
+
+
+def events():
+    """Positions of 40 vehicles over seven minutes, one in five shuffled by up to three minutes."""
+    chance = random.Random(7)
+    rows = []
+    for second in range(SECONDS):
+        for vehicle in range(second % 10, 40, 10):
+            moment = START + timedelta(seconds=second, microseconds=chance.randrange(1_000_000))
+            at = (40.70 + chance.random() * 0.05, -74.01 + chance.random() * 0.05)
+            delay = chance.randrange(180) if chance.random() < 0.2 else 0
+            rows.append((second + delay, f"v{vehicle}", moment, *at, round(chance.random() * 60, 2)))
+    return [row[1:] for row in sorted(rows)]
+
+
+def expected(rows, city):
+    groups = defaultdict(list)
+    for vehicle, moment, latitude, longitude, speed in rows:
+        window = START + (moment - START) // city_window(city) * city_window(city)
+        groups[h3.latlng_to_cell(latitude, longitude, city.h3_resolution), window].append((vehicle, round(speed * 100)))
+    return {
+        key: (
+            len({vehicle for vehicle, _ in seen}),
+            len(seen),
+            sum(steps for _, steps in seen),
+            sum(steps * steps for _, steps in seen),
+        )
+        for key, seen in groups.items()
+    }
+
+
+def city_window(city):
+    return timedelta(minutes=city.window_minutes)
+
+
+def stored(engine):
+    names = ["vehicle_count", "position_count", "speed_sum", "speed_square_sum"]
+    return {
+        (row["cell_id"], row["window_start_utc"]): tuple(row[name] for name in names)
+        for row in recent_windows(engine, START - timedelta(days=1)).to_pylist()
+        if row["position_count"]
+    }
+
+
+def produce(settings, messages):
+    producer = Producer({"bootstrap.servers": settings.kafka, "enable.idempotence": True, "linger.ms": 5})
+    for key, value in messages:
+        producer.produce(VEHICLE_POSITIONS.name, value, key)
+        producer.poll(0)
+    assert producer.flush(60) == 0
+
+
+def consume(settings, topic):
+    consumer = Consumer({"bootstrap.servers": settings.kafka, "group.id": "test", "auto.offset.reset": "earliest"})
+    partitions = [TopicPartition(topic, number, 0) for number in consumer.list_topics(topic).topics[topic].partitions]
+    ends = {p.partition: consumer.get_watermark_offsets(p)[1] for p in partitions}
+    consumer.assign(partitions)
+    found = []
+    while len(found) < sum(ends.values()):
+        messages = consumer.consume(1000, 20)
+        assert messages, "the topic ended early"
+        found += [(message.key(), message.value()) for message in messages]
+    consumer.close()
+    return found
+
+
+def test_the_database_equals_a_plain_count_also_after_the_stream_was_killed(settings):
+    dataset, engine = Dataset.of(settings), create_engine(settings)
+    fit_a_profile(dataset)
+    rows, log = events(), settings.home / "streaming.stream.log"
+    messages = [(row[0].encode(), encode_fields(*row, None)) for row in rows]
+    poison = list(POISON)
+    for number, payload in enumerate(poison):
+        messages.insert(number * len(messages) // len(poison), (b"poison", payload))
+    half = len(messages) // 2
+
+    def read(query):
+        found = progress(engine).get(query)
+        return found["total_read"] if found else 0
+
+    process = start(settings, "streaming.stream")
+    try:
+        produce(settings, messages[:half])
+        wait(lambda: (settings.home / "serving.db").exists() and read("windows") > 0, process, log)
+        # In its stride: events keep coming while it is killed, so that a batch is under way.
+        produce(settings, messages[half : half + 300])
+        time.sleep(1.0)
+        kill(process)
+        produce(settings, messages[half + 300 :])
+        process = start(settings, "streaming.stream")
+        wait(lambda: read("windows") == read("rejected") == len(messages), process, log)
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(60)
+    finally:
+        if process.poll() is None:
+            kill(process)
+
+    assert stored(engine) == expected(rows, dataset.city)
+    figures = progress(engine)["windows"]
+    counts = tuple(figures[name] for name in ("total_read", "total_good", "total_rejected", "total_late"))
+    assert counts == (len(messages), len(rows), len(poison), 0)
+    assert figures["model_version"] == "persistence"
+
+    told = {key: json.loads(value) for key, value in consume(settings, VEHICLE_POSITIONS_REJECTED.name)}
+    assert sorted(message["reason"] for message in told.values()) == sorted(POISON.values())
+    last = {}
+    for key, value in consume(settings, DASHBOARD_EVENTS.name):
+        window = ScoredWindow.model_validate_json(value)
+        assert key.decode() == window.cell_id
+        last[window.cell_id, window.window_start_utc] = window
+    for window in scored_windows(engine, START - timedelta(days=1)):
+        said = last[window.cell_id, window.window_start_utc]
+        assert (said.position_count, said.level, said.forecast) == (
+            window.position_count,
+            window.level,
+            window.forecast,
+        )
+
+
+def test_a_checkpoint_of_another_state_is_refused_by_the_stream(settings):
+    definition = settings.home / "checkpoints" / "windows-city" / "definition.json"
+    content = definition.read_text()
+    definition.write_text(content.replace('"window_minutes": 2', '"window_minutes": 5'))
+    try:
+        process = start(settings, "streaming.stream")
+        assert process.wait(120) == 1
+        assert "--rebuild" in (settings.home / "streaming.stream.log").read_text()[-2000:]
+    finally:
+        definition.write_text(content)
+
+
+def test_a_replay_killed_and_started_again_sends_each_position_once(settings):
+    dataset = Dataset.of(settings, "recorded")
+    dataset.create(dataset.city)
+    day = START.date()
+    positions = [
+        {
+            "vehicle_id": f"r{vehicle}",
+            "trip_id": f"t{vehicle}",
+            "timestamp_utc": START + timedelta(seconds=second),
+            "latitude": 40.72,
+            "longitude": -73.99,
+            "speed_mph": 12.5,
+            "cell_id": "882a100d65fffff",
+            "date": day,
+        }
+        for second in range(600)
+        for vehicle in range(50)
+    ]
+    dataset.positions.write(pa.Table.from_pylist(positions, columns.POSITIONS))
+    before = len(consume(settings, VEHICLE_POSITIONS.name))
+    arguments = ("--dataset", "recorded", "--as-recorded", "--speed", "max", "--max-rate", "4000")
+    log = settings.home / "streaming.replay.log"
+    for _ in range(3):
+        process = start(settings, "streaming.replay", *arguments)
+        at_start = len(consume(settings, VEHICLE_POSITIONS.name))
+        wait(lambda: len(consume(settings, VEHICLE_POSITIONS.name)) > at_start + 500, process, log)  # noqa: B023
+        kill(process)
+    process = start(settings, "streaming.replay", *arguments)
+    assert process.wait(300) == 0, log.read_text()[-2000:]
+    sent = [json.loads(value) for _, value in consume(settings, VEHICLE_POSITIONS.name)[:] if value.startswith(b"{")]
+    mine = [(event["vehicle_id"], event["timestamp"]) for event in sent if str(event.get("vehicle_id")).startswith("r")]
+    assert len(mine) == len(set(mine)) == len(positions)
+    assert len(consume(settings, VEHICLE_POSITIONS.name)) == before + len(positions)
