@@ -154,18 +154,22 @@ def positions_from_trips(trips: pa.Table | pa.RecordBatch, city: City, *, keep_o
     streets = StreetGrid.of(city)
     latitude, longitude = streets.to_degrees(*_routes(batch, keys, streets).take(trip).at(share))
     latitude, longitude = np.round(latitude, 6), np.round(longitude, 6)
-    names = pa.array(trip)
-    table = pa.table(
+    cells = CellGrid.of(city).cells(latitude, longitude)
+    if cells.null_count and not keep_outside:
+        inside = np.flatnonzero(cells.is_valid().to_numpy(zero_copy_only=False))
+        trip, instant, speed = trip[inside], instant[inside], speed[inside]
+        latitude, longitude, cells = latitude[inside], longitude[inside], cells.take(pa.array(inside))
+    rows = pa.array(trip)
+    return pa.table(
         [
-            batch.column("vehicle_id").take(names),
-            batch.column("trip_id").take(names),
+            batch.column("vehicle_id").take(rows),
+            batch.column("trip_id").take(rows),
             pa.array(instant).cast(UTC_TIMESTAMP),
             pa.array(latitude),
             pa.array(longitude),
             pa.array(speed),
-            CellGrid.of(city).cells(latitude, longitude),
+            cells,
             pa.array(local_days(instant // MICROS, city.zone), pa.date32()),
         ],
         schema=POSITIONS,
     )
-    return table if keep_outside else table.filter(table.column("cell_id").is_valid())

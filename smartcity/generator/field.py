@@ -71,7 +71,7 @@ def _spread(values: Floats, neighbours: Ints, shares: Floats) -> Floats:
     return mixed
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=6)
 def _deviation(city: City, seed: int, utc_day: int) -> Floats:
     """Log speed around the usual, shape (steps of the UTC day, C + 1).
 

@@ -7,7 +7,7 @@ import h3
 import numpy as np
 import numpy.typing as npt
 
-from smartcity.city import City
+from smartcity.city import City, PlaceKind
 from smartcity.errors import SettingsError
 from smartcity.generator import parameters as p
 from smartcity.grid import CellGrid
@@ -108,7 +108,12 @@ def _raster(
 
 @lru_cache(maxsize=4)
 def layout_of(city: City, seed: int) -> Layout:
-    """The generated city of a seed: where its places are and how they differ."""
+    """The generated city of a seed: where its places are and how they differ.
+
+    Raises: SettingsError where the bounds hold no cell, or the city's places are sensors.
+    """
+    if city.place_kind is not PlaceKind.H3:
+        raise SettingsError(f"{city.name}: only a city of H3 cells can be generated, set TRAFFIC_CITY__PLACE_KIND=h3")
     streets = StreetGrid.of(city)
     cells, along, across = _core_cells(city, streets)
     position = {cell: index for index, cell in enumerate(cells)}

@@ -8,8 +8,10 @@ import pytest
 from smartcity.city import Bounds, City
 from smartcity.errors import SettingsError
 from smartcity.generator import parameters as p
+from smartcity.generator.demand import day_bounds
 from smartcity.generator.field import STEPS_PER_DAY, free_flow_mph, speeds_mph
 from smartcity.generator.layout import layout_of
+from smartcity.generator.truth import truth
 from smartcity.levels import class_index
 from smartcity.localtime import local_seconds
 
@@ -111,9 +113,23 @@ def test_bounds_without_a_cell_are_refused():
         layout_of(tiny, 1)
 
 
-def test_truth_of_a_day_that_loses_an_hour_has_23_hours():
-    from smartcity.generator.truth import truth
+def test_a_city_of_sensors_is_refused():
+    with pytest.raises(SettingsError, match="H3"):
+        layout_of(City(place_kind="sensor"), 1)
 
+
+@pytest.mark.parametrize("minutes", [1, 5, 15])
+def test_truth_of_other_windows_is_the_mean_of_its_minutes(minutes):
+    city = City(window_minutes=minutes)
+    rows = truth(city, 1, date(2016, 1, 5))
+    assert rows.num_rows == 24 * 60 // minutes * 60
+    first = day_bounds(date(2016, 1, 5), city)[0]
+    steps = (first + 60 * np.arange(minutes)) // p.FIELD_STEP_SECONDS
+    expected = speeds_mph(city, 1, int(steps[0]), 10)[steps - steps[0], :-1].mean(axis=0)
+    assert rows.column("true_speed_mph").to_numpy()[:60] == pytest.approx(expected, abs=1e-4)
+
+
+def test_truth_of_a_day_that_loses_an_hour_has_23_hours():
     rows = truth(CITY, 1, date(2016, 3, 13))
     assert rows.num_rows == 23 * 30 * 60
     assert set(rows.column("date").to_pylist()) == {date(2016, 3, 13)}
