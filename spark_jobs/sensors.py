@@ -217,9 +217,11 @@ def _read_table(path: Path, option: str) -> pd.DataFrame:
             raise InputError(
                 f"{option} {path}: an HDF5 file: write it as CSV or Parquet (pandas.read_hdf(…).to_parquet(…))"
             )
-        table = pd.read_csv(
-            path, sep=None, engine="python", encoding="utf-8-sig", encoding_errors="replace", compression="infer"
-        )
+        with pd.io.common.get_handle(path, "r", encoding="utf-8-sig", errors="replace", compression="infer") as text:
+            first = text.handle.readline()
+            delimiter = max(",;\t|", key=first.count)
+            text.handle.seek(0)
+            table = pd.read_csv(text.handle, sep=delimiter)
     except (ValueError, OSError, pa.ArrowException) as error:
         raise InputError(f"{option} {path}: cannot be read as CSV or Parquet ({str(error)[:200]})") from error
     if table.empty:

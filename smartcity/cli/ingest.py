@@ -58,7 +58,7 @@ def _city_options(function: Callable[..., None]) -> Callable[..., None]:
 @click.option("--skip-bad-files", is_flag=True, help="Leave out files that cannot be read instead of refusing all.")
 @_city_options
 def trips(files: tuple[str, ...], zones: Path | None, skip_bad_files: bool, **city: Any) -> None:
-    """Trip files as the TLC publishes them: yellow and green, 2009 to today, CSV, .csv.gz, Parquet; also directories."""
+    """TLC trip files as published: yellow and green, 2009 to today, CSV, .csv.gz, Parquet; also directories."""
     more = ["--zones", str(zones.resolve())] if zones else []
     _ingest("trips", [*more, *(["--skip-bad-files"] if skip_bad_files else []), *_absolute(files)], city)
 
