@@ -1,4 +1,3 @@
-import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -28,15 +27,11 @@ from smartcity.store.writer import (
 )
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
-#: A PostgreSQL database whose tables may be dropped; without it only SQLite is tested.
-POSTGRESQL = os.environ.get("TRAFFIC_TEST_POSTGRESQL")
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.integration)])
 def engine(request, tmp_path):
-    if request.param == "postgresql" and not POSTGRESQL:
-        pytest.skip("TRAFFIC_TEST_POSTGRESQL names no database")
-    url = POSTGRESQL if request.param == "postgresql" else ""
+    url = request.getfixturevalue("postgresql") if request.param == "postgresql" else ""
     engine = create_engine(Settings(home=tmp_path, database_url=url, _env_file=None))
     Base.metadata.drop_all(engine)
     create_all(engine)
