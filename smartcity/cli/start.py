@@ -1,11 +1,13 @@
 """The steps of ``traffic up``, in order."""
 
 import importlib.metadata
+import json
 import sys
 import time
 from dataclasses import dataclass
 from functools import partial
 
+from smartcity import truth
 from smartcity.cli.steps import Step, Steps
 from smartcity.errors import ServiceError
 from smartcity.lake import Dataset
@@ -15,6 +17,8 @@ from smartcity.settings import Settings
 
 #: Generous: a loaded machine takes minutes to import what a free one does in seconds.
 HEALTHY_SECONDS = 300
+#: What the generator writes last.
+GENERATED_MARK = "generated.json"
 #: supervisord's word for a program that it has given up on.
 FATAL = "FATAL"
 
@@ -71,10 +75,11 @@ def check_machine(supervisor: Supervisor, plan: Plan) -> str:
     settings = plan.settings
     found = preflight.check_disk(settings)
     own = processes.ours(settings)
-    if own and not supervisor.is_running():
-        if left := processes.end(process for process, _ in own.values()):
-            raise ServiceError(f"processes of an earlier start can't be ended: {[process.pid for process in left]}")
-        own = {}
+    supervised = supervisor.is_running()
+    stray = [process for process, service in own.values() if not supervised or service.startswith(steps.STEP_MARK)]
+    if left := processes.end(stray):
+        raise ServiceError(f"processes of an earlier start can't be ended: {[process.pid for process in left]}")
+    own = {pid: found for pid, found in own.items() if found[0] not in stray}
     if not own:
         found += f", {preflight.check_memory()}"
     return f"{found}, ports {preflight.check_ports(settings, own, plan.skip)}"
@@ -110,17 +115,26 @@ def make_city(plan: Plan, step: Step) -> str:
     if not days:
         environment = {**programs.base_environment(settings), **java.environment(settings)}
         source = settings.home / "generated" / f"{plan.days}x{plan.trips_per_day}-seed{plan.seed}"
-        if not (source / "whole").exists():
+        if not (source / GENERATED_MARK).exists():
             size = ("--days", str(plan.days), "--trips-per-day", str(plan.trips_per_day), "--seed", str(plan.seed))
-            generate = [sys.executable, "-m", "smartcity", "generate", *size, "--out", str(source)]
-            steps.run(settings, "generate", generate, environment, step.say)
-            (source / "whole").touch()
-        ingest = [sys.executable, "-m", "spark_jobs.pipeline", "--dataset", dataset.name, str(source / "trips")]
-        steps.run(settings, "pipeline", ingest, environment, step.say)
+            command = [sys.executable, "-m", "smartcity", "generate", *size, "--out", str(source)]
+            steps.run(settings, "generate", command, environment, step.say)
+        pipeline = [sys.executable, "-m", "spark_jobs.pipeline", "trips", "--dataset", dataset.name]
+        steps.run(
+            settings, "pipeline", [*pipeline, str(source / "trips")], environment, lambda line: _stage(step, line)
+        )
+        truth.load(dataset, source / "truth")
         days = dataset.features.dates()
         if not days:
             raise ServiceError(f"the batch made no features; see {settings.home / 'logs' / 'pipeline.log'}")
     return f"{dataset.name}: {len(days)} days, {days[0]} to {days[-1]}"
+
+
+def _stage(step: Step, line: str) -> None:
+    """Show a stage of the batch, which reports itself as a JSON line; Spark's own chatter only goes to the log."""
+    if line.startswith('{"stage"'):
+        said = json.loads(line)
+        step.say(f"{said['stage']} {said['state']}")
 
 
 def train(settings: Settings, step: Step) -> str:

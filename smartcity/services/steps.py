@@ -12,6 +12,8 @@ from smartcity.services.programs import HOME_MARK, SERVICE_MARK
 from smartcity.settings import Settings
 
 SHOWN_LINES = 12
+#: What a step's process is called in its environment; only its own `up` may have one running.
+STEP_MARK = "step-"
 
 
 def run(
@@ -27,7 +29,7 @@ def run(
     """
     log = settings.home / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    marks = {HOME_MARK: str(settings.home), SERVICE_MARK: f"step-{name}"}
+    marks = {HOME_MARK: str(settings.home), SERVICE_MARK: f"{STEP_MARK}{name}"}
     tail: deque[str] = deque(maxlen=SHOWN_LINES)
     with log.open("a", encoding="utf-8", errors="replace") as output:
         output.write(f"--- {name}\n")
