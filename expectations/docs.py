@@ -20,6 +20,9 @@ STYLE_SHEET = Path(__file__).with_name("data_docs.css")
 REMOTE = re.compile(
     r"<script[^>]+src=\"https?://[^>]*>\s*</script>|<link[^>]+href=\"https?://[^>]*>|<img[^>]+https?://[^>]*>"
 )
+#: The suite's own page, which is not built (suites are code), and the publisher's advertisement.
+DEAD_LINK = re.compile(r'<a href="[./]*expectations/[^"]*"[^>]*>(.*?)</a>')
+FOOTER = re.compile(r"<footer>.*?</footer>", re.DOTALL)
 
 
 def publish(context: EphemeralDataContext, home: Path, outcome: Outcome, run_id: gx.RunIdentifier) -> list[str]:
@@ -52,7 +55,8 @@ def _page(key: ValidationResultIdentifier) -> Path:
 def _offline(page: Path, depth: int) -> None:
     """Drop what a page would load from elsewhere and give it a style sheet of its own."""
     up = "../" * depth
-    text = REMOTE.sub("", page.read_text())
+    text = DEAD_LINK.sub(r"\1", REMOTE.sub("", page.read_text()))
+    text = FOOTER.sub("", text)
     head = f'<link rel="stylesheet" href="{up}site.css"><p class="way-back"><a href="{up}index.html">All gates</a></p>'
     page.write_text(re.sub(r"(<body[^>]*>)", rf"\1{head}", text, count=1))
 

@@ -17,13 +17,15 @@ from expectations.suite import Suite, complete, schema_rules
 from expectations.suites.volume import between, speed_rules, volume_rules
 from smartcity.city import City
 from smartcity.columns import TRIPS
-from smartcity.events import MAX_SPEED_MPH
 from smartcity.lake import Dataset
+from smartcity.rules import MAX_DISTANCE_MILES, MAX_DURATION_SECONDS, MAX_TRIP_SPEED_MPH, MIN_DURATION_SECONDS
 
 #: Of the rows read, so many do not parse or break a rule in an ordinary month: well below one in twenty.
 QUARANTINE_WARN, QUARANTINE_FAIL = 0.05, 0.25
 #: Fewer trips than this may repeat by chance; two such days are not called copies.
 COPY_MIN_ROWS = 20
+#: The same quotient computed in another order differs by less than this.
+ROUNDING = 1e-6
 
 
 def rules(city: City) -> tuple[Rule, ...]:
@@ -61,14 +63,25 @@ def rules(city: City) -> tuple[Rule, ...]:
             "times in the wrong order, or the columns swapped",
         ),
         ROWS.fail(
-            "distance_is_positive",
-            gxe.ExpectColumnValuesToBeBetween(column="trip_distance_miles", min_value=0, strict_min=True),
-            "a trip that goes nowhere says nothing about speed",
+            "distance_is_possible",
+            gxe.ExpectColumnValuesToBeBetween(
+                column="trip_distance_miles", min_value=0, strict_min=True, max_value=MAX_DISTANCE_MILES
+            ),
+            "a trip that goes nowhere, or out of town, says nothing about speed here",
+        ),
+        ROWS.fail(
+            "duration_is_possible",
+            gxe.ExpectColumnValuesToBeBetween(
+                column="duration_seconds", min_value=MIN_DURATION_SECONDS, max_value=MAX_DURATION_SECONDS
+            ),
+            "a meter switched on and off, or left on",
         ),
         ROWS.fail(
             "mean_speed_is_possible",
-            gxe.ExpectColumnValuesToBeBetween(column="mean_speed_mph", min_value=0, max_value=MAX_SPEED_MPH),
-            "no road vehicle in a city is faster",
+            gxe.ExpectColumnValuesToBeBetween(
+                column="mean_speed_mph", min_value=0, max_value=MAX_TRIP_SPEED_MPH + ROUNDING
+            ),
+            "no trip through a city averages more",
         ),
         *(
             ROWS.fail(
@@ -88,15 +101,25 @@ def rules(city: City) -> tuple[Rule, ...]:
 
 
 def derive(rows: pa.Table, city: City) -> pa.Table:
-    """Adds the mean speed over the whole trip, and how many days the partition is off."""
+    """Adds duration, mean speed over the whole trip, and how many days the partition is off."""
     days_off = pc.subtract(local_dates(rows["pickup_utc"], city).cast(pa.int32()), rows["date"].cast(pa.int32()))
-    return rows.append_column("mean_speed_mph", pa.array(_speeds(rows))).append_column("days_off", days_off)
+    return (
+        rows.append_column("duration_seconds", pa.array(_seconds(rows)))
+        .append_column("mean_speed_mph", pa.array(_speeds(rows)))
+        .append_column("days_off", days_off)
+    )
+
+
+def _seconds(rows: pa.Table) -> npt.NDArray[np.float64]:
+    """Duration; NaN where an end is missing."""
+    micros = pc.subtract(rows["dropoff_utc"].cast(pa.int64()), rows["pickup_utc"].cast(pa.int64()))
+    seconds: npt.NDArray[np.float64] = micros.cast(pa.float64(), safe=False).fill_null(float("nan")).to_numpy() / 1e6
+    return seconds
 
 
 def _speeds(rows: pa.Table) -> npt.NDArray[np.float64]:
     """Distance over duration in mph; NaN where the trip takes no time."""
-    micros = pc.subtract(rows["dropoff_utc"].cast(pa.int64()), rows["pickup_utc"].cast(pa.int64()))
-    hours = micros.cast(pa.float64(), safe=False).fill_null(float("nan")).to_numpy() / 3.6e9
+    hours = _seconds(rows) / 3600
     miles = rows["trip_distance_miles"].fill_null(float("nan")).to_numpy()
     speeds: npt.NDArray[np.float64] = np.divide(miles, hours, out=np.full(len(hours), np.nan), where=hours > 0)
     return speeds

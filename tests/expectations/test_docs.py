@@ -44,6 +44,14 @@ def test_no_page_loads_anything_from_elsewhere(dataset: Dataset, settings: Setti
         assert not re.search(r"""(?:<script[^>]+src|<link[^>]+href|<img[^>]+src)=["']https?:""", page.read_text()), page
 
 
+def test_links_between_pages_lead_somewhere(dataset: Dataset, settings: Settings) -> None:
+    dataset.windows.write(rows.window_table(rows.window_rows(rows.FIRST)))
+    run(load("windows"), dataset, settings)
+    for page in (settings.home / "data_docs").rglob("*.html"):
+        for target in re.findall(r"""<a[^>]+href=["']([^"'#:]+)["']""", page.read_text()):
+            assert (page.parent / target).exists(), (page, target)
+
+
 def test_the_command_ends_with_one_json_line_and_exit_1_on_a_fail(
     dataset: Dataset, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

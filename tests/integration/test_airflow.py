@@ -1,0 +1,155 @@
+"""The nightly DAG in a real Airflow, triggered by its REST API: trip files in the inbox to a registered model."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smartcity import inbox
+from smartcity.lake import Dataset
+from smartcity.services import programs
+from smartcity.settings import ROOT, Settings
+from tests.integration.processes import answers_http, running, wait_for
+
+pytestmark = pytest.mark.integration
+
+#: Days × trips of the generated city: enough for labels and a model, little enough for minutes.
+DAYS, TRIPS_PER_DAY = 4, 4000
+ENDED = {"success", "failed"}
+
+
+class AirflowClient:
+    """The REST API, as a script of a user would call it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.address = f"http://127.0.0.1:{settings.airflow_port}"
+        self.token = self.call("/auth/token")["access_token"]
+
+    def call(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        headers = {"Content-Type": "application/json"}
+        if hasattr(self, "token"):
+            headers["Authorization"] = f"Bearer {self.token}"
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(self.address + path, data=data, headers=headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read())
+
+    def runs(self, dag: str) -> list[dict[str, Any]]:
+        return self.call(f"/api/v2/dags/{dag}/dagRuns")["dag_runs"]
+
+    def wait_for_run(self, dag: str, seconds: float) -> dict[str, Any]:
+        """The DAG's newest run when it has ended."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            runs = sorted(self.runs(dag), key=lambda run: run["run_after"])
+            if runs and runs[-1]["state"] in ENDED:
+                return runs[-1]
+            time.sleep(1)
+        states = [(run["dag_run_id"], run["state"]) for run in self.runs(dag)]
+        pytest.fail(f"{dag} did not end in {seconds:.0f} s: {states}")
+
+    def states(self, run: dict[str, Any]) -> dict[str, str]:
+        """State by task."""
+        path = f"/api/v2/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances"
+        return {task["task_id"]: task["state"] for task in self.call(path)["task_instances"]}
+
+    def log(self, run: dict[str, Any], task: str) -> str:
+        """The end of the log of a task's last attempt."""
+        path = f"/api/v2/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances/{task}"
+        tries = self.call(path)["try_number"]
+        return json.dumps(self.call(f"{path}/logs/{tries}?full_content=true")["content"][-40:], indent=1)
+
+
+@pytest.fixture(scope="module")
+def settings(service_settings: Settings, mlflow_server: str) -> Settings:
+    return service_settings.model_copy(update={"spark_driver_memory": "1g"})
+
+
+@pytest.fixture(scope="module")
+def trip_files(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Trip files of a generated city in the inbox."""
+    made = tmp_path_factory.mktemp("generated")
+    size = ["--days", str(DAYS), "--trips-per-day", str(TRIPS_PER_DAY), "--seed", "5", "--start", "2025-02-03"]
+    command = [sys.executable, "-m", "smartcity", "generate", *size, "--no-probes", "--out", str(made)]
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    folder = inbox.folder(settings, settings.dataset)
+    folder.mkdir(parents=True)
+    return [Path(shutil.copy(file, folder)) for file in sorted((made / "trips").iterdir())]
+
+
+@pytest.fixture(scope="module")
+def airflow(settings: Settings, trip_files: list[Path]) -> Iterator[AirflowClient]:
+    """Airflow's parts as `./traffic up` runs them, with an empty database."""
+    names = {"TRAFFIC_MLFLOW_TRACKING_URI": settings.mlflow, "TRAFFIC_SPARK_DRIVER_MEMORY": "1g"}
+    environment = {**programs.airflow_environment(settings), **names, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+    Path(environment["AIRFLOW_HOME"]).mkdir(exist_ok=True)
+    with (settings.home / "migrate.log").open("ab") as log:
+        migrate = programs.airflow_command("db", "migrate")
+        subprocess.run(migrate, env=environment, check=True, stdout=log, stderr=log)
+    with ExitStack() as stack:
+        for program in programs.airflow(settings):
+            log_file = settings.home / f"{program.name}.log"
+            process = stack.enter_context(running(program.command, log_file, {**program.environment, **names}))
+            if program.name == "airflow-api-server":
+                health = f"http://127.0.0.1:{settings.airflow_port}/api/v2/monitor/health"
+                wait_for(lambda: answers_http(health), process, log_file)  # noqa: B023
+        client = AirflowClient(settings)
+        end = time.monotonic() + 180
+        while len(client.call("/api/v2/dags")["dags"]) < 2:
+            if time.monotonic() > end:
+                pytest.fail((settings.home / "airflow-dag-processor.log").read_text()[-3000:])
+            time.sleep(1)
+        yield client
+
+
+def test_the_nightly_run_is_green_and_a_model_follows(airflow: AirflowClient, settings: Settings) -> None:
+    airflow.call("/api/v2/dags/traffic_nightly/dagRuns", {"logical_date": None, "conf": {}})
+    run = airflow.wait_for_run("traffic_nightly", 600)
+    states = airflow.states(run)
+    broken = [task for task, state in states.items() if state == "failed"]
+    assert run["state"] == "success", (states, [airflow.log(run, task) for task in broken])
+    assert set(states.values()) == {"success"}
+
+    dataset = Dataset.of(settings)
+    assert len(dataset.trips.dates()) == DAYS
+    assert dataset.features.dates() == dataset.trips.dates()
+    assert inbox.new_files(settings, dataset.name) == []
+    gates = [json.loads(line) for line in (settings.home / "data_docs" / "runs.jsonl").read_text().splitlines()]
+    assert [gate["gate"] for gate in gates] == ["trips", "windows", "features"]
+    assert all(gate["status"] != "failed" for gate in gates)
+
+    retrain = airflow.wait_for_run("model_retrain", 300)
+    states = airflow.states(retrain)
+    assert retrain["run_type"] == "asset_triggered"
+    assert retrain["state"] == "success", (states, airflow.log(retrain, "train"))
+    versions = urllib.request.urlopen(
+        f"{settings.mlflow}/api/2.0/mlflow/registered-models/get?name=congestion", timeout=30
+    ).read()
+    assert json.loads(versions)["registered_model"]["latest_versions"]
+
+
+def test_a_failed_gate_stops_what_depends_on_it_and_leaves_the_lake(airflow: AirflowClient, settings: Settings) -> None:
+    """Half of a day's trips vanish; the run asks for the whole span and must end at the first gate."""
+    dataset = Dataset.of(settings)
+    before = dataset.features.manifest()
+    day = dataset.trips.dates()[-1]
+    rows = dataset.trips.read(day, day)
+    dataset.trips.write(rows.slice(0, rows.num_rows // 3))
+
+    airflow.call("/api/v2/dags/traffic_nightly/dagRuns", {"logical_date": None, "conf": {}})
+    run = airflow.wait_for_run("traffic_nightly", 300)
+    states = airflow.states(run)
+    assert run["state"] == "failed"
+    assert states["find_new_files"] == "success" and states["clean"] == "skipped"
+    assert states["gate_trips"] == "failed"
+    assert states["positions"] == states["publish_features"] == "upstream_failed"
+    assert "rows_are_as_many_as_usual" in airflow.log(run, "gate_trips")
+    assert dataset.features.manifest() == before
