@@ -5,7 +5,6 @@ A sensor takes the place of a cell: its id is the ``cell_id``, its step the wind
 """
 
 import argparse
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from smartcity.lake import Dataset
 from smartcity.tripfiles.scan import file_sha256
 from spark_jobs.ingesting import IngestFigures
 from spark_jobs.job import Figures, Span, parser, run
+from spark_jobs.sensor_tables import Readings, read_locations, read_speeds
 
 #: A loop averages all vehicles of its step: its reading outweighs any history (K = 8 positions) and is never unknown.
 POSITIONS_PER_READING = 100
@@ -30,64 +30,6 @@ POSITIONS_PER_READING = 100
 ALL_VEHICLE_BITS = -1
 #: Around the outermost sensors, so that none lies on the edge.
 _MARGIN_DEGREES = 0.01
-
-
-@dataclass(frozen=True)
-class Readings:
-    """A speed table: ``speeds`` has shape (times, sensors) in mph, NaN where missing; ``times`` are UTC, ascending."""
-
-    times: pd.DatetimeIndex
-    sensors: tuple[str, ...]
-    speeds: npt.NDArray[np.float64]
-    step_minutes: int
-
-
-def read_locations(path: Path) -> pd.DataFrame:
-    """Columns sensor_id (text), latitude, longitude. Raises: InputError naming the file and row."""
-    table = _read_table(path, "--locations")
-    table.columns = [str(name).strip().lower() for name in table.columns]
-    if missing := [name for name in ("sensor_id", "latitude", "longitude") if name not in table.columns]:
-        raise InputError(f"--locations {path}: no column {', '.join(missing)}; found {', '.join(table.columns)[:300]}")
-    table = table[["sensor_id", "latitude", "longitude"]].copy()
-    table["sensor_id"] = [_sensor_name(value) for value in table["sensor_id"]]
-    for name, limit in (("latitude", 90), ("longitude", 180)):
-        table[name] = pd.to_numeric(table[name], errors="coerce")
-        bad = np.flatnonzero(~(table[name].abs() <= limit))
-        if len(bad):
-            raise InputError(f"--locations {path}: row {bad[0] + 1}: {name} is not a number within ±{limit}")
-    if len(repeated := table["sensor_id"][table["sensor_id"].duplicated()]):
-        raise InputError(f"--locations {path}: sensor {repeated.iloc[0]} is listed twice")
-    return table
-
-
-def read_speeds(path: Path, time_zone: str, start: datetime | None, every: int | None) -> tuple[Readings, int]:
-    """The table and how many of its rows repeat a time. Naive times are the city's wall time.
-
-    Raises: InputError where times are missing or unreadable, or the step is no whole number of minutes from 1 to 60.
-    """
-    table = _read_table(path, "--speeds")
-    named = next(
-        (name for name in table.columns if str(name).strip().lower() in ("timestamp", "time", "datetime")), None
-    )
-    if named is None and not str(table.columns[0]).strip().removeprefix("Unnamed: 0"):
-        named = table.columns[0]
-    if named is not None and start is None:
-        times = _parse_times(path, table[named])
-    elif start is not None and every is not None:
-        times = pd.DatetimeIndex(pd.date_range(start, periods=len(table), freq=f"{every}min"))
-    else:
-        raise InputError(f"--speeds {path}: no timestamp column; pass --start 2012-03-01T00:00 and --every MINUTES")
-    table = table.drop(columns=[named] if named is not None else [])
-    times = _to_utc(times, time_zone)
-    step = every or _step_minutes(path, times)
-    if not 1 <= step <= 60:
-        raise InputError(f"--speeds {path}: a step of {step} minutes; 1 to 60 are possible")
-    numbers = table.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
-    starts = times.floor(f"{step}min")
-    first = ~starts.duplicated()
-    order = np.argsort(starts[first].asi8, kind="stable")
-    names = tuple(_sensor_name(name) for name in table.columns)
-    return Readings(starts[first][order], names, numbers[first][order], step), int((~first).sum())
 
 
 def windows_of(readings: Readings, city: City) -> pa.Table:
@@ -201,64 +143,6 @@ def impossible_readings(readings: Readings, city: City, source_file: str, sha256
         },
         schema=columns.QUARANTINE,
     )
-
-
-def _read_table(path: Path, option: str) -> pd.DataFrame:
-    if not path.is_file():
-        raise InputError(f"{option} {path}: no such file")
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(8)
-        if head.startswith(b"PAR1"):
-            table = pd.read_parquet(path)
-            named_index = isinstance(table.index, pd.DatetimeIndex)
-            return table.rename_axis("timestamp").reset_index() if named_index else table
-        if head.startswith(b"\x89HDF"):
-            raise InputError(
-                f"{option} {path}: an HDF5 file: write it as CSV or Parquet (pandas.read_hdf(…).to_parquet(…))"
-            )
-        with pd.io.common.get_handle(path, "r", encoding="utf-8-sig", errors="replace", compression="infer") as text:
-            first = text.handle.readline()
-            delimiter = max(",;\t|", key=first.count)
-            text.handle.seek(0)
-            table = pd.read_csv(text.handle, sep=delimiter)
-    except (ValueError, OSError, pa.ArrowException) as error:
-        raise InputError(f"{option} {path}: cannot be read as CSV or Parquet ({str(error)[:200]})") from error
-    if table.empty:
-        raise InputError(f"{option} {path}: no rows")
-    return table
-
-
-def _parse_times(path: Path, column: pd.Series) -> pd.DatetimeIndex:
-    times = pd.to_datetime(column, errors="coerce", format="mixed" if column.dtype == object else None)
-    bad = np.flatnonzero(times.isna())
-    if len(bad):
-        raise InputError(f"--speeds {path}: row {bad[0] + 1}: timestamp {column.iloc[bad[0]]!r} cannot be read")
-    return pd.DatetimeIndex(times)
-
-
-def _to_utc(times: pd.DatetimeIndex, time_zone: str) -> pd.DatetimeIndex:
-    if times.tz is None:
-        # The hour that comes twice is taken as its first time, the hour that is left out as the one after it.
-        first = np.ones(len(times), dtype=bool)
-        times = times.tz_localize(time_zone, ambiguous=first, nonexistent="shift_forward")
-    return times.tz_convert("UTC")
-
-
-def _step_minutes(path: Path, times: pd.DatetimeIndex) -> int:
-    gaps = np.diff(np.unique(times.as_unit("s").asi8))
-    if not len(gaps):
-        raise InputError(f"--speeds {path}: one time only; pass --every MINUTES")
-    step = float(np.median(gaps)) / 60
-    if step != int(step):
-        raise InputError(
-            f"--speeds {path}: rows are {step * 60:.0f} s apart; whole minutes are needed, or pass --every MINUTES"
-        )
-    return int(step)
-
-
-def _sensor_name(value: object) -> str:
-    return str(value).strip().removesuffix(".0")
 
 
 def job(spark: SparkSession, dataset: Dataset, span: Span, options: argparse.Namespace) -> Figures:

@@ -44,7 +44,7 @@ def refused(path: Path) -> str:
         ),
         (
             "vendor_id, pickup_datetime, dropoff_datetime, passenger_count, trip_distance, pickup_longitude, "
-            "pickup_latitude, rate_code, store_and_fwd_flag, dropoff_longitude, dropoff_latitude, payment_type, fare_amount",
+            "pickup_latitude, rate_code, store_and_fwd_flag, dropoff_longitude, dropoff_latitude, fare_amount",
             COORDINATES,
         ),
         (HEADER, COORDINATES),
