@@ -1,9 +1,9 @@
 """Vehicles on the map: where each was last seen, which way it goes, thinned fairly when there are too many."""
 
 import threading
-import zlib
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from math import atan2, cos, degrees, hypot, radians, sin
 
 from pydantic import ValidationError
@@ -18,6 +18,11 @@ FEED_RESTARTED = timedelta(hours=1)
 #: Shorter moves (about 5 m) say more about the receiver's noise than about the direction.
 LEAST_MOVE_DEGREES = 5e-5
 HASH_RANGE = 2**32
+
+
+def _hash(key: bytes) -> int:
+    """Even over keys that differ in a digit only, which a checksum (CRC) is not."""
+    return int.from_bytes(blake2b(key, digest_size=4).digest(), "big")
 
 
 def heading_degrees(from_latitude: float, from_longitude: float, latitude: float, longitude: float) -> float | None:
@@ -56,7 +61,7 @@ class VehicleMap:
         for key, value in messages:
             if value is None or not key:
                 self.rejected += 1
-            elif zlib.crc32(key) < self._threshold:
+            elif _hash(key) < self._threshold:
                 newest_by_key[key] = value
         latest_allowed = datetime.now(UTC) + self._future_tolerance
         positions = []
@@ -106,7 +111,7 @@ class VehicleMap:
         count = len(self._vehicles)
         if count > self._limit:
             self._threshold = int(self._threshold * self._limit / count)
-            over = [key for key in self._vehicles if zlib.crc32(key.encode()) >= self._threshold]
+            over = [key for key in self._vehicles if _hash(key.encode()) >= self._threshold]
             self._remove(over)
         elif self._threshold < HASH_RANGE and count < self._limit // 2:
             self._threshold = min(HASH_RANGE, int(self._threshold * 1.25) + 1)

@@ -116,7 +116,7 @@ def test_hexagons_are_coloured_and_change_with_new_windows(
     api: int, kafka_broker: str, watched: tuple[Page, list[str], list[str]]
 ) -> None:
     page, elsewhere, errors = watched
-    producer = Producer({"bootstrap.servers": kafka_broker})
+    producer = Producer({"bootstrap.servers": kafka_broker, "log_level": 2})
     page.goto(f"http://127.0.0.1:{api}/dashboard", wait_until="domcontentloaded")
     page.wait_for_timeout(3000)
     empty = pixels(page)

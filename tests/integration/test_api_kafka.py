@@ -1,6 +1,7 @@
 """The API as a process of its own, fed through a real broker."""
 
 import json
+import re
 import sys
 import time
 import urllib.error
@@ -60,7 +61,7 @@ def api(kafka_broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def producer(kafka_broker: str) -> Producer:
-    return Producer({"bootstrap.servers": kafka_broker, "linger.ms": 0})
+    return Producer({"bootstrap.servers": kafka_broker, "linger.ms": 0, "log_level": 2})
 
 
 def send_window(producer: Producer, steps_ago: int, level: str, ratio: float, cell: str = SLOW) -> None:
@@ -106,17 +107,18 @@ def test_scored_windows_and_positions_reach_rest_and_both_kinds_of_sockets(api: 
         send_position(producer, "taxi_1", 40.7500 + 0.001 * len(updates))
         updates.append(Update.model_validate_json(plain.recv()))
     changed = [cell.level for update in updates for cell in update.cells]
-    assert changed == ["high"]
+    # A snapshot may be newer than its number says: the first update then repeats what is in it.
+    assert changed[-1] == "high"
+    assert set(changed) <= {"medium", "high"}
     assert updates[-1].summary.vehicle_count == 1
 
-    by_sequence = {message["sequence"]: message for message in got if message["type"] == "update"}
     until(lambda: updates[-1].sequence in {message["sequence"] for message in got})
     by_sequence = {
         message["sequence"]: Update.model_validate(message) for message in got if message["type"] == "update"
     }
     shared = [update for update in updates if update.sequence in by_sequence]
     assert shared
-    assert all(by_sequence[update.sequence] == update for update in shared)
+    assert all(Update.model_validate(by_sequence[update.sequence]) == update for update in shared)
     listener.disconnect()
     plain.close()
 
@@ -134,6 +136,10 @@ def test_poison_messages_are_counted_and_the_good_ones_go_on(api: int, producer:
     producer.flush(10)
     send_window(producer, 0, "low", 0.9, cell=FAST)
     until(lambda: level_of(api, FAST) == "low")
-    detail = get(api, "/api/health")["parts"]["kafka"]["detail"]
-    assert "0 messages were not understood" not in detail
-    assert "messages were not understood" in detail
+
+    def not_understood() -> int:
+        detail = get(api, "/api/health")["parts"]["kafka"]["detail"]
+        return int(re.search(r"(\d+) messages were not understood", detail)[1])
+
+    # Ten scored windows; of the positions with one key only the newest of a batch is read at all.
+    until(lambda: not_understood() >= 10 + 3)
