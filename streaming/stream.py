@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from pyspark.sql import SparkSession
 from sqlalchemy import Engine
@@ -116,13 +117,17 @@ def _run(settings: Settings, dataset: Dataset, rebuild: bool) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    scoring = watch.wait_for_scoring()
+    # The JVM starts while the registry is asked: either takes seconds.
+    with ThreadPoolExecutor(1, "session") as pool:
+        session = pool.submit(stream_session, settings)
+        scoring = watch.wait_for_scoring()
+    spark = session.result()
     if scoring is None:
+        spark.stop()
         return
     live = LiveCity(dataset.city, scoring.profile, scoring.model)
     sink = WindowSink(live, scoring.profile, engine, Outbox(settings), watch)
     sink.restore(count=not checkpoints[WINDOWS_QUERY].is_fresh)
-    spark = stream_session(settings)
     running = queries(spark, settings, dataset, checkpoints, sink, RejectedSink(engine, Outbox(settings)))
     # Python runs signal handlers in the main thread only, between bytecodes: it must not sit in a call into the JVM.
     failures: list[BaseException] = []
