@@ -1,4 +1,4 @@
-"""Files to features in one Spark session: ``python -m spark_jobs.pipeline trips|probes|sensors --dataset NAME FILE…``.
+"""Files to features in one Spark session: ``python -m spark_jobs.pipeline KIND --dataset NAME FILE…``.
 
 The same jobs that Airflow runs one by one; here they share one start of Spark. Each stage prints its figures as a JSON
 line when it is done.
@@ -20,36 +20,59 @@ from smartcity.lake import Dataset
 from smartcity.settings import Settings
 from smartcity.spark.session import create_session
 from spark_jobs import clean, features, positions, probes, sensors, windows
-from spark_jobs.job import Figures, Job, Span
+from spark_jobs.job import Figures, Job, Span, parser
+
+
+Stages = tuple[tuple[str, Job], ...]
 
 
 @dataclass(frozen=True)
 class Source:
-    """A kind of input: the job that reads it, its arguments, and the stages that follow."""
+    """A kind of input: the jobs that read it, their arguments, and the stages that follow."""
 
-    job: Job
+    inputs: Stages
     arguments: Callable[[], argparse.ArgumentParser]
-    stages: tuple[tuple[str, Job], ...]
+    stages: Stages
 
 
-#: A feed of positions needs no simulation; a table of sensors is windows already.
+def _in_folder(job: Job, name: str, **settled: object) -> Job:
+    """Let a job read the folder ``name`` of a generated city."""
+
+    def run_there(spark: SparkSession, dataset: Dataset, span: Span, options: argparse.Namespace) -> Figures:
+        here = argparse.Namespace(**vars(options), files=[f"{options.folder}/{name}"], skip_bad_files=False, **settled)
+        return job(spark, dataset, span, here)
+
+    return run_there
+
+
+def _generated_arguments() -> argparse.ArgumentParser:
+    found = parser("A generated city: its trip files, and the GPS feed of the very same vehicles.")
+    found.add_argument("folder", help="what traffic generate --out made")
+    return found
+
+
+_SIMULATED: Stages = (("positions", positions.job), ("windows", windows.job), ("features", features.job))
+#: A feed of positions needs no simulation; a table of sensors is windows already. A generated city has both feed and
+#: trips: where the feed says where vehicles were, their trips are not simulated.
 SOURCES = {
-    "trips": Source(
-        clean.job,
-        clean.arguments,
-        (("positions", positions.job), ("windows", windows.job), ("features", features.job)),
+    "trips": Source((("trips", clean.job),), clean.arguments, _SIMULATED),
+    "probes": Source((("probes", probes.job),), probes.arguments, _SIMULATED[1:]),
+    "sensors": Source((("sensors", sensors.job),), sensors.arguments, _SIMULATED[2:]),
+    "generated": Source(
+        (
+            ("probes", _in_folder(probes.job, "probes", speed_unit="mph")),
+            ("trips", _in_folder(clean.job, "trips", zones=None)),
+        ),
+        _generated_arguments,
+        _SIMULATED,
     ),
-    "probes": Source(probes.job, probes.arguments, (("windows", windows.job), ("features", features.job))),
-    "sensors": Source(sensors.job, sensors.arguments, (("features", features.job),)),
 }
 
 
-def touched(figures: Figures) -> Span | None:
-    """Days that the input reaches; None where it held no valid row. A trip may run past midnight."""
-    first, last = figures.get("first_date"), figures.get("last_date")
-    if first is None or last is None:
-        return None
-    return Span(date.fromisoformat(str(first)), date.fromisoformat(str(last)) + timedelta(days=1))
+def touched(inputs: list[Figures]) -> Span | None:
+    """Days that the inputs reach; None where they held no valid row. A trip may run past midnight."""
+    dates = [date.fromisoformat(str(f[name])) for f in inputs for name in ("first_date", "last_date") if f.get(name)]
+    return Span(min(dates), max(dates) + timedelta(days=1)) if dates else None
 
 
 @contextmanager
@@ -62,16 +85,18 @@ def _stage(name: str) -> Iterator[dict[str, object]]:
     print(json.dumps(done), flush=True)
 
 
-def run(spark: SparkSession, dataset: Dataset, source: Source, name: str, options: argparse.Namespace) -> None:
-    """Ingest, then each stage over the days that the input reaches."""
-    with _stage(name) as figures:
-        figures.update(source.job(spark, dataset, Span(), options))
-    span = touched(figures)  # type: ignore[arg-type]
+def run(spark: SparkSession, dataset: Dataset, source: Source, options: argparse.Namespace) -> None:
+    """Read the input, then run each stage over the days that it reaches."""
+    read: list[Figures] = []
+    for name, job in source.inputs:
+        with _stage(name) as figures:
+            figures.update(job(spark, dataset, Span(), options))
+        read.append(figures)  # type: ignore[arg-type]
+    span = touched(read)
     if span is None:
         return
-    options.refit_profile = getattr(options, "refit_profile", False)
-    for stage, job in source.stages:
-        with _stage(stage) as figures:
+    for name, job in source.stages:
+        with _stage(name) as figures:
             figures.update(job(spark, dataset, span, options))
 
 
@@ -83,14 +108,14 @@ def main(argv: list[str] | None = None) -> None:
         print(f"usage: python -m spark_jobs.pipeline {{{','.join(SOURCES)}}} --dataset NAME FILE…\n\n{__doc__}")
         sys.exit(0 if name in ("-h", "--help") else 2)
     source = SOURCES[name]
-    parser = source.arguments()
-    parser.add_argument("--refit-profile", action="store_true", help="fit the profile anew; recomputes all features")
-    options = parser.parse_args(argv[1:])
+    arguments = source.arguments()
+    arguments.add_argument("--refit-profile", action="store_true", help="fit the profile anew; recomputes all features")
+    options = arguments.parse_args(argv[1:])
     settings = Settings()
     dataset = Dataset.of(settings, options.dataset)
     spark = create_session(settings, f"traffic {name} {dataset.name}")
     try:
-        run(spark, dataset, source, name, options)
+        run(spark, dataset, source, options)
     except TrafficError as error:
         sys.exit(f"{name}: {error}")
     finally:

@@ -119,9 +119,9 @@ def make_city(plan: Plan, step: Step) -> str:
             size = ("--days", str(plan.days), "--trips-per-day", str(plan.trips_per_day), "--seed", str(plan.seed))
             command = [sys.executable, "-m", "smartcity", "generate", *size, "--out", str(source)]
             steps.run(settings, "generate", command, environment, step.say)
-        pipeline = [sys.executable, "-m", "spark_jobs.pipeline", "trips", "--dataset", dataset.name]
+        pipeline = [sys.executable, "-m", "spark_jobs.pipeline", "generated", "--dataset", dataset.name]
         steps.run(
-            settings, "pipeline", [*pipeline, str(source / "trips")], environment, lambda line: _stage(step, line)
+            settings, "pipeline", [*pipeline, str(source)], environment, lambda line: _stage(step, line)
         )
         truth.load(dataset, source / "truth")
         days = dataset.features.dates()
