@@ -22,7 +22,6 @@ from smartcity.spark.session import create_session
 from spark_jobs import clean, features, positions, probes, sensors, windows
 from spark_jobs.job import Figures, Job, Span, parser
 
-
 Stages = tuple[tuple[str, Job], ...]
 
 

@@ -120,9 +120,7 @@ def make_city(plan: Plan, step: Step) -> str:
             command = [sys.executable, "-m", "smartcity", "generate", *size, "--out", str(source)]
             steps.run(settings, "generate", command, environment, step.say)
         pipeline = [sys.executable, "-m", "spark_jobs.pipeline", "generated", "--dataset", dataset.name]
-        steps.run(
-            settings, "pipeline", [*pipeline, str(source)], environment, lambda line: _stage(step, line)
-        )
+        steps.run(settings, "pipeline", [*pipeline, str(source)], environment, lambda line: _stage(step, line))
         truth.load(dataset, source / "truth")
         days = dataset.features.dates()
         if not days:
