@@ -19,6 +19,8 @@ from smartcity.errors import InputError, SettingsError, TrafficError
 from smartcity.lake import Dataset
 from smartcity.services import java
 from smartcity.settings import ROOT, Settings
+from smartcity.tripfiles import discover
+from smartcity.tripfiles.sniff import sniff
 
 #: What the stages after the first are called while they run.
 _STAGES = {
@@ -59,6 +61,9 @@ def _city_options(function: Callable[..., None]) -> Callable[..., None]:
 @_city_options
 def trips(files: tuple[str, ...], zones: Path | None, skip_bad_files: bool, **city: Any) -> None:
     """TLC trip files as published: yellow and green, 2009 to today, CSV, .csv.gz, Parquet; also directories."""
+    _look_at(files, skip_bad_files)
+    if zones and not zones.is_file():
+        raise InputError(f"--zones {zones}: no such file")
     more = ["--zones", str(zones.resolve())] if zones else []
     _ingest("trips", [*more, *(["--skip-bad-files"] if skip_bad_files else []), *_absolute(files)], city)
 
@@ -70,6 +75,7 @@ def trips(files: tuple[str, ...], zones: Path | None, skip_bad_files: bool, **ci
 @_city_options
 def probes(files: tuple[str, ...], speed_unit: str, skip_bad_files: bool, **city: Any) -> None:
     """GPS feeds: vehicle_id,timestamp,latitude,longitude[,speed], CSV or Parquet. Missing speeds are derived."""
+    _look_at(files, skip_bad_files)
     skip = ["--skip-bad-files"] if skip_bad_files else []
     _ingest("probes", ["--speed-unit", speed_unit, *skip, *_absolute(files)], city)
 
@@ -86,6 +92,13 @@ def sensors(speeds: Path, locations: Path, start: str | None, every: int | None,
     given += ["--start", start] if start else []
     given += ["--every", str(every)] if every else []
     _ingest("sensors", given, city)
+
+
+def _look_at(files: tuple[str, ...], skip_bad_files: bool) -> None:
+    """Refuse what is plainly no data file at once; the job, which looks closer, takes seconds to start."""
+    for found in discover(files):
+        if not skip_bad_files:
+            sniff(found.path)
 
 
 def _absolute(files: tuple[str, ...]) -> list[str]:

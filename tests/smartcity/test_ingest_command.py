@@ -1,0 +1,36 @@
+import pytest
+from click.testing import CliRunner
+
+from smartcity.city import City
+from smartcity.cli.ingest import chosen_city, command
+from smartcity.errors import InputError, SettingsError
+
+NONE = dict.fromkeys(("city_name", "time_zone", "resolution", "window_minutes", "horizon_minutes", "bounds"))
+
+
+def test_without_options_the_city_stays_as_it_is():
+    assert chosen_city(City(), NONE) == City()
+
+
+def test_another_city_is_a_matter_of_options():
+    city = chosen_city(City(), {**NONE, "bounds": "52.3,13.0,52.7,13.8", "time_zone": "Europe/Berlin", "resolution": 9})
+    assert (city.bounds.south, city.bounds.east, city.time_zone, city.h3_resolution) == (52.3, 13.8, "Europe/Berlin", 9)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "word"),
+    [
+        ("bounds", "1,2,3", "south,west,north,east"),
+        ("bounds", "52,13,51,14", "--bounds"),
+        ("time_zone", "Mars/Olympus", "Mars/Olympus"),
+    ],
+)
+def test_an_impossible_city_is_refused_by_option_and_value(option, value, word):
+    with pytest.raises(SettingsError, match=word):
+        chosen_city(City(), {**NONE, option: value})
+
+
+def test_an_empty_file_is_refused_before_spark_starts(tmp_path):
+    (tmp_path / "empty.csv").touch()
+    result = CliRunner().invoke(command, ["trips", str(tmp_path / "empty.csv")])
+    assert isinstance(result.exception, InputError) and "empty.csv" in str(result.exception)
