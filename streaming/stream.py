@@ -11,7 +11,9 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
+from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 from sqlalchemy import Engine
 
@@ -95,8 +97,9 @@ def main(argv: list[str] | None = None) -> None:
         "--rebuild", action="store_true", help="forget the checkpoint, read the topic from its beginning"
     )
     options = arguments.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stdout)
-    logging.getLogger("py4j").setLevel(logging.WARNING)
+    # Warnings of others only: py4j tells at INFO of every call that a stopping JVM does not answer.
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stdout)
+    log.setLevel(logging.INFO)
     settings = Settings()
     try:
         _run(settings, Dataset.of(settings, options.dataset), options.rebuild)
@@ -143,7 +146,8 @@ def _run(settings: Settings, dataset: Dataset, rebuild: bool) -> None:
     for worker in workers:
         worker.join(30)
     watch.stop()
-    spark.stop()
+    with suppress(Py4JError, OSError):  # a SIGTERM to the whole process group has ended the JVM already
+        spark.stop()
     log.info("stopped")
     if failures:
         raise failures[0]

@@ -4,10 +4,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Protocol
 
 import pyarrow as pa
+from py4j.protocol import Py4JError
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
@@ -63,15 +65,19 @@ class SupervisedQuery:
                 if self._stopping.is_set():
                     self._query.stop()
                 self._query.awaitTermination()
-            except StreamingQueryException as error:
-                if not self._stopping.is_set():
-                    self._failed(str(error))
+            except (StreamingQueryException, Py4JError) as error:
+                if self._stopping.is_set():
+                    return
+                if isinstance(error, Py4JError):
+                    raise TrafficError(f"the JVM of query {self.name} is gone: {error}") from error
+                self._failed(str(error))
 
     def stop(self) -> None:
         """End after the running batch, or in its middle where it takes long; either is safe."""
         self._stopping.set()
         if self._query is not None:
-            self._query.stop()
+            with suppress(Py4JError, OSError):
+                self._query.stop()
 
     def _start(self) -> StreamingQuery:
         writer = self._make().writeStream.queryName(self.name).outputMode("update").foreachBatch(self._write)

@@ -204,7 +204,7 @@ def test_the_database_equals_a_plain_count_also_after_the_stream_was_killed(sett
         process = start(settings, "streaming.stream")
         wait(lambda: read("windows") == read("rejected") == len(messages), process, log)
         os.killpg(process.pid, signal.SIGTERM)
-        process.wait(60)
+        assert process.wait(60) == 0
     finally:
         if process.poll() is None:
             kill(process)
