@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
-import { gzipBesideLargeFiles } from "./build/gzip";
-import { thirdPartyLicenses } from "./build/licenses";
+import { gzipBesideLargeFiles } from "./build/gzip.ts";
+import { thirdPartyLicenses } from "./build/licenses.ts";
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 

@@ -1,7 +1,7 @@
 import { useMemo } from "react";
 import { percent } from "../data/format";
 import type { CitySummary, SeriesPoint } from "../data/messages";
-import { congestionColumns } from "../data/series";
+import { congestionColumns, type Lengths } from "../data/series";
 import { LEVEL_COLORS } from "../palette";
 import { texts } from "../texts";
 import { Chart } from "./Chart";
@@ -9,21 +9,20 @@ import { Chart } from "./Chart";
 interface CityChartProps {
   series: SeriesPoint[];
   summary: CitySummary | null;
-  /** Minutes from the end of a window to the end of the one its forecast is for. */
-  leadMinutes: number;
+  lengths: Lengths;
   timeZone: string;
   failed: boolean;
 }
 
 /** Share of congested places: what was seen against what had been foretold, and the next minutes. */
-export function CityChart({ series, summary, leadMinutes, timeZone, failed }: CityChartProps): JSX.Element {
-  const columns = useMemo(() => congestionColumns(series, summary, leadMinutes), [series, summary, leadMinutes]);
+export function CityChart({ series, summary, lengths, timeZone, failed }: CityChartProps): JSX.Element {
+  const columns = useMemo(() => congestionColumns(series, summary, lengths), [series, summary, lengths]);
   const lines = useMemo(
     () => [
       { label: texts.chart.now, stroke: LEVEL_COLORS.high, width: 2, value: share, points: { show: false }, spanGaps: false },
-      { label: texts.chart.forecast(leadMinutes), stroke: LEVEL_COLORS.medium, width: 1.6, dash: [6, 4], value: share, points: { show: false } },
+      { label: texts.chart.forecast(lengths.leadMinutes), stroke: LEVEL_COLORS.medium, width: 1.6, dash: [6, 4], value: share, points: { show: false } },
     ],
-    [leadMinutes],
+    [lengths],
   );
   return (
     <section className="panel city-chart" aria-label={texts.chart.title}>

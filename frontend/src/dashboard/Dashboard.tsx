@@ -1,4 +1,4 @@
-import { useCallback, useState } from "react";
+import { useCallback, useMemo, useState } from "react";
 import { usePolled } from "../data/api";
 import { dateAndClock } from "../data/format";
 import { useNamer } from "../data/h3";
@@ -33,10 +33,11 @@ export function Dashboard(): JSX.Element {
   const { summary } = city;
   const hasData = city.cells.size > 0 || city.vehicles.size > 0;
   const horizon = config?.city.horizon_minutes ?? 15;
-  const window = config?.city.window_minutes ?? 2;
-  const leadMinutes = Math.ceil(horizon / window) * window;
+  const windowMinutes = config?.city.window_minutes ?? 2;
+  const leadMinutes = Math.ceil(horizon / windowMinutes) * windowMinutes;
+  const lengths = useMemo(() => ({ windowMinutes, leadMinutes }), [windowMinutes, leadMinutes]);
   const history = usePolled<{ series: SeriesPoint[] }>(
-    hasData ? historyPath(summary?.data_time_utc ?? null, HISTORY_HOURS, leadMinutes) : null,
+    hasData ? historyPath(summary?.data_time_utc ?? null, HISTORY_HOURS, leadMinutes, windowMinutes) : null,
     HISTORY_SECONDS,
   );
   const hotspots = usePolled<{ hotspots: Hotspot[] }>(hasData ? `/api/hotspots?limit=${HOTSPOTS_SHOWN}` : null, HOTSPOT_SECONDS);
@@ -57,7 +58,7 @@ export function Dashboard(): JSX.Element {
             </>
           ) : null}
         </span>
-        <Connection live={live} windowMinutes={window} />
+        <Connection live={live} windowMinutes={windowMinutes} />
         <nav aria-label={texts.header.links}>{config ? <Links links={config.links} /> : null}</nav>
       </header>
       <Kpis summary={summary} series={series} horizonMinutes={horizon} />
@@ -69,7 +70,7 @@ export function Dashboard(): JSX.Element {
         ) : config ? (
           <>
             <MapPanel config={config} city={city} nameOf={nameOf} selected={selected} onSelect={setSelected} />
-            <CityChart series={series} summary={summary} leadMinutes={leadMinutes} timeZone={config.city.time_zone} failed={history.error !== null} />
+            <CityChart series={series} summary={summary} lengths={lengths} timeZone={config.city.time_zone} failed={history.error !== null} />
             <div className="side">
               {selected ? (
                 <Details cellId={selected} live={city.cells.get(selected)} config={config} nameOf={nameOf} onClose={close} />

@@ -154,9 +154,12 @@ function speedColumns(history: readonly SeriesPoint[], cell: ScoredWindow | unde
   const rows = new Map<number, [number | null, number | null]>();
   for (const point of history) rows.set(Date.parse(point.time_utc) / 1000, [point.avg_speed_mph, null]);
   if (cell) {
-    rows.set(Date.parse(cell.window_end_utc) / 1000, [cell.avg_speed_mph, null]);
+    // As in the history, a window stands at its start.
+    const start = Date.parse(cell.window_start_utc) / 1000;
+    rows.set(start, [cell.avg_speed_mph, null]);
     if (cell.forecast?.expected_speed_mph != null) {
-      rows.set(Date.parse(cell.forecast.for_utc) / 1000, [null, cell.forecast.expected_speed_mph]);
+      const length = Date.parse(cell.window_end_utc) / 1000 - start;
+      rows.set(Date.parse(cell.forecast.for_utc) / 1000 - length, [null, cell.forecast.expected_speed_mph]);
     }
   }
   const all = [...rows.keys()].filter(Number.isFinite).sort((a, b) => a - b);

@@ -125,13 +125,16 @@ export interface SeriesPoint {
 export interface Hotspot {
   rank: number;
   cell: ScoredWindow;
+  /** What a mile takes longer than in free flow. */
+  delay_minutes_per_mile: number;
   trend_ratio_30min: number | null;
 }
 
 export interface CellDetails {
   cell: ScoredWindow;
   boundary: [number, number][];
-  center: { latitude: number; longitude: number };
+  /** Null for a sensor whose place is not known. */
+  center: { latitude: number; longitude: number } | null;
   history: SeriesPoint[];
 }
 

@@ -7,7 +7,7 @@ export type Columns = [number[], ...(number | null)[][]];
 const MINUTE_MS = 60_000;
 
 /** Query of the city-wide history up to `dataTimeUtc` and the forecasts beyond it; null before there is data. */
-export function historyPath(dataTimeUtc: string | null, hours: number, horizonMinutes: number): string | null {
+export function historyPath(dataTimeUtc: string | null, hours: number, horizonMinutes: number, stepMinutes: number): string | null {
   const end = dataTimeUtc ? Date.parse(dataTimeUtc) : NaN;
   if (Number.isNaN(end)) return null;
   // Whole 5 minutes, so that the address (and with it the question) changes seldom.
@@ -15,7 +15,7 @@ export function historyPath(dataTimeUtc: string | null, hours: number, horizonMi
   const query = new URLSearchParams({
     from: iso(to - hours * 60 * MINUTE_MS),
     to: iso(to),
-    step_minutes: "2",
+    step_minutes: String(stepMinutes),
   });
   return `/api/historical?${query}`;
 }
@@ -24,8 +24,14 @@ function iso(ms: number): string {
   return new Date(ms).toISOString().replace(".000Z", "Z");
 }
 
-/** Share of congested places, seen and foretold, by time; the summary's newest values come last. */
-export function congestionColumns(series: readonly SeriesPoint[], summary: CitySummary | null, horizonMinutes: number): Columns {
+/** Lengths in minutes: of a window, and from its end to the end of the one that its forecast is for. */
+export interface Lengths {
+  windowMinutes: number;
+  leadMinutes: number;
+}
+
+/** Share of congested places, seen and foretold, by the start of the window; the summary's newest values come last. */
+export function congestionColumns(series: readonly SeriesPoint[], summary: CitySummary | null, lengths: Lengths): Columns {
   const seen = new Map<number, number | null>();
   const foretold = new Map<number, number | null>();
   for (const point of series) {
@@ -34,9 +40,10 @@ export function congestionColumns(series: readonly SeriesPoint[], summary: CityS
     foretold.set(at, point.forecast_share_high);
   }
   if (summary?.data_time_utc) {
-    const now = Date.parse(summary.data_time_utc) / 1000;
+    // The history names a window by its start, the summary by its end.
+    const now = Date.parse(summary.data_time_utc) / 1000 - lengths.windowMinutes * 60;
     if (summary.congested_share !== null) seen.set(now, summary.congested_share);
-    if (summary.forecast_congested_share !== null) foretold.set(now + horizonMinutes * 60, summary.forecast_congested_share);
+    if (summary.forecast_congested_share !== null) foretold.set(now + lengths.leadMinutes * 60, summary.forecast_congested_share);
   }
   const times = [...new Set([...seen.keys(), ...foretold.keys()])].filter(Number.isFinite).sort((a, b) => a - b);
   return [times, times.map((at) => seen.get(at) ?? null), times.map((at) => foretold.get(at) ?? null)];

@@ -1,5 +1,5 @@
 /** The map's saved configuration: which table is drawn by which layer, and how. */
-import { LEVELS } from "../data/messages";
+import { LEVELS, type Level } from "../data/messages";
 import { LEVEL_COLORS, SELECTION_COLOR, VEHICLE_COLOR } from "../palette";
 import { texts } from "../texts";
 import { PLACES, PLACE_TOOLTIP, SELECTION, VEHICLES, VEHICLE_TOOLTIP } from "./rows";
@@ -15,13 +15,15 @@ const ELEVATION = { sizeRange: [0, 500], elevationScale: 4.5, enable3d: true, en
 
 const rgb = (hex: string): number[] => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 
-const LEVEL_RANGE = {
-  name: "congestion",
-  type: "custom",
-  category: "Custom",
-  colors: LEVELS.map((level) => LEVEL_COLORS[level]),
-  colorMap: LEVELS.map((level) => [level, LEVEL_COLORS[level]]),
-};
+function levelRange(colorOf: (level: Level) => string): object {
+  return {
+    name: "congestion",
+    type: "custom",
+    category: "Custom",
+    colors: LEVELS.map(colorOf),
+    colorMap: LEVELS.map((level) => [level, colorOf(level)]),
+  };
+}
 
 function places(id: string, label: string, levelField: string, isVisible: boolean): object {
   return {
@@ -32,7 +34,7 @@ function places(id: string, label: string, levelField: string, isVisible: boolea
       label,
       columns: { hex_id: "cell_id" },
       isVisible,
-      visConfig: { opacity: 0.82, colorRange: LEVEL_RANGE, coverage: 0.84, ...ELEVATION },
+      visConfig: { opacity: 0.82, colorRange: levelRange((level) => LEVEL_COLORS[level]), coverage: 0.84, ...ELEVATION },
     },
     visualChannels: {
       colorField: { name: levelField, type: "string" },
@@ -70,12 +72,16 @@ export function mapConfig(view: View, horizonMinutes: number, styleId: string): 
             config: {
               dataId: SELECTION,
               label: texts.details.title,
-              color: rgb(SELECTION_COLOR),
               columns: { hex_id: "cell_id" },
               isVisible: true,
-              visConfig: { opacity: 0.45, coverage: 0.97, ...ELEVATION, elevationScale: ELEVATION.elevationScale * 1.06 },
+              visConfig: { opacity: 0.5, colorRange: levelRange(() => SELECTION_COLOR), coverage: 0.97, ...ELEVATION, elevationScale: ELEVATION.elevationScale * 1.06 },
             },
-            visualChannels: { sizeField: { name: "vehicle_count", type: "integer" }, sizeScale: "linear" },
+            visualChannels: {
+              colorField: { name: "level", type: "string" },
+              colorScale: "customOrdinal",
+              sizeField: { name: "vehicle_count", type: "integer" },
+              sizeScale: "linear",
+            },
           },
           places(NOW_LAYER, texts.map.now, "level", true),
           places(FORECAST_LAYER, texts.map.forecast(horizonMinutes), "forecast_level", false),

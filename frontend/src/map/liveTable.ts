@@ -2,25 +2,41 @@
 import { createDataContainer } from "@kepler.gl/utils";
 import { copyTableAndUpdate, KeplerTable as KeplerTableClass } from "@kepler.gl/table";
 
-interface Fields {
-  fields: { name: string }[];
+interface Rows {
+  valueAt(row: number, column: number): unknown;
+  getPlainIndex(): number[];
+}
+
+interface Base {
+  dataContainer: Rows;
+  fields: { name: string; valueAccessor: (row: { index: number }) => unknown }[];
+  importData(entry: unknown): Promise<void>;
 }
 
 // The typings of the constructor don't matter here: Kepler itself makes the tables.
-const KeplerTable = KeplerTableClass as unknown as new (...args: never[]) => Fields;
+const KeplerTable = KeplerTableClass as unknown as new (...args: never[]) => Base;
 
-/** Kepler calls `update` when `updateVisData` names a data set that is there; its own keeps the old rows. */
 export class LiveTable extends KeplerTable {
-  async update(data: { rows: unknown[][] }): Promise<this> {
-    const dataContainer = createDataContainer(data.rows, { fields: this.fields as never });
-    const allIndexes = dataContainer.getPlainIndex();
-    const fields = this.fields.map((field, index) => ({
+  /** The rows of now. Layers keep the fields they were made with, so the fields must look here and never at rows of their own. */
+  private readonly current: { rows: Rows | null } = { rows: null };
+
+  override async importData(entry: unknown): Promise<void> {
+    await super.importData(entry);
+    const { current } = this;
+    current.rows = this.dataContainer;
+    this.fields = this.fields.map((field, column) => ({
       ...field,
-      valueAccessor: (row: { index: number }): unknown => dataContainer.valueAt(row.index, index),
+      valueAccessor: ({ index }) => current.rows?.valueAt(index, column),
     }));
+  }
+
+  /** Kepler calls this when `updateVisData` names a data set that is there; its own keeps the old rows. */
+  async update(data: { rows: unknown[][] }): Promise<this> {
+    const rows = createDataContainer(data.rows, { fields: this.fields as never });
+    this.current.rows = rows as unknown as Rows;
+    const allIndexes = rows.getPlainIndex();
     return copyTableAndUpdate(this as never, {
-      dataContainer,
-      fields: fields as never,
+      dataContainer: rows,
       allIndexes,
       filteredIndex: allIndexes,
       filteredIndexForDomain: allIndexes,

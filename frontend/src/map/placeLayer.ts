@@ -23,7 +23,7 @@ export function raiseTop(largest: number): void {
 }
 
 /** Bright enough that the tops look as the legend says; the default light turns yellow into olive. */
-const MATERIAL = { ambient: 0.86, diffuse: 0.42, shininess: 24, specularColor: [24, 24, 24] };
+const MATERIAL = { ambient: 0.74, diffuse: 0.34, shininess: 24, specularColor: [16, 16, 16] };
 
 export class PlaceLayer extends H3Layer {
   override renderLayer(options: unknown): DeckLayer[] {

@@ -16,12 +16,12 @@ const BEARING = -14;
 const mercator = (latitude: number): number =>
   Math.log(Math.tan(Math.PI / 4 + (latitude * Math.PI) / 360)) / (2 * Math.PI);
 
-/** The box that holds the middle 96% of `points` in each direction; `fallback` where there are too few. */
+/** The box that holds the middle 90% of `points` in each direction; `fallback` where there are too few. */
 export function busyBounds(points: readonly { latitude: number; longitude: number }[], fallback: Bounds): Bounds {
   if (points.length < 20) return fallback;
   const span = (values: number[]): [number, number] => {
     values.sort((a, b) => a - b);
-    return [values[Math.floor(values.length * 0.02)]!, values[Math.ceil(values.length * 0.98) - 1]!];
+    return [values[Math.floor(values.length * 0.05)]!, values[Math.ceil(values.length * 0.95) - 1]!];
   };
   const [south, north] = span(points.map((point) => point.latitude));
   const [west, east] = span(points.map((point) => point.longitude));
@@ -36,7 +36,7 @@ export function viewOf(bounds: Bounds, width: number, height: number): View {
   return {
     latitude: (bounds.south + bounds.north) / 2,
     longitude: (bounds.west + bounds.east) / 2,
-    zoom: Math.max(3, Math.min(14, zoom - 0.1)),
+    zoom: Math.max(3, Math.min(14, zoom + 0.1)),
     pitch: PITCH,
     bearing: BEARING,
   };
