@@ -15,12 +15,15 @@ import socketio
 import websocket
 from confluent_kafka import Producer
 
+from api.context import Context
 from smartcity.events import encode_fields
 from smartcity.messages import Snapshot, Update
+from smartcity.services import kafka
 from smartcity.services.ports import free_port
+from smartcity.settings import Settings
 from smartcity.topics import DASHBOARD_EVENTS, VEHICLE_POSITIONS
 from tests.api.rows import FAST, SLOW, scored
-from tests.integration.processes import running, wait_for
+from tests.integration.processes import broker, running, wait_for
 
 pytestmark = pytest.mark.integration
 
@@ -143,3 +146,26 @@ def test_poison_messages_are_counted_and_the_good_ones_go_on(api: int, producer:
 
     # Ten scored windows; of the positions with one key only the newest of a batch is read at all.
     until(lambda: not_understood() >= 10 + 3)
+
+
+def test_the_readers_go_on_after_the_broker_was_killed(broker_jars: list[Path], tmp_path: Path) -> None:
+    settings = Settings(
+        home=tmp_path, jars=str(Settings().jar_folder), kafka_port=free_port(), kafka_controller_port=free_port()
+    )
+    context = Context(settings)
+    try:
+        with broker(settings) as process:
+            kafka.create_topics(settings)
+            producer = Producer({"bootstrap.servers": settings.kafka, "log_level": 2})
+            context.events.start()
+            until(lambda: context.events.connected)
+            send_window(producer, 1, "medium", 0.6)
+            until(lambda: context.state.get(SLOW) is not None)
+            process.kill()
+            until(lambda: not context.events.connected)
+        with broker(settings):
+            send_window(producer, 0, "high", 0.3)
+            until(lambda: context.state.get(SLOW).level == "high")
+            assert context.events.connected
+    finally:
+        context.stop()
