@@ -122,14 +122,14 @@ export const texts = {
     directions: ["N", "NE", "E", "SE", "S", "SW", "W", "NW"],
   },
   landing: {
-    tagline: "See congestion 15 minutes before it happens.",
+    tagline: "See congestion 15\u00a0minutes before it\u00a0happens.",
     lead: "Every vehicle position becomes a live map of the city and a forecast for each place in it, checked against what then really happened.",
     launch: "Launch Dashboard",
     api: "Read the API",
     live: (city: string) => `${city}, live`,
     waiting: "Waiting for the first vehicles",
     figuresTitle: "What this installation has done",
-    figuresNote: "Counted by the running system, not by us.",
+    figuresNote: "Counted by the running system, as you read.",
     figures: {
       trips: "trips processed",
       positions: "vehicle positions",
@@ -141,7 +141,7 @@ export const texts = {
       lake: "in the data lake",
       model: "model version in service",
     },
-    pathTitle: "The data's way through the house",
+    pathTitle: "How the data flows",
     path: [
       { name: "Trip files and GPS feeds", tool: "TLC, CSV, Parquet", text: "cleaned, with every rejected row kept and explained" },
       { name: "Batch", tool: "Apache Spark", text: "positions, 2-minute windows and features on a hexagonal grid" },
