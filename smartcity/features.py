@@ -295,7 +295,7 @@ def _slope(newest_first: Floats) -> Floats:
     total = np.zeros_like(newest_first[0])
     for moment, values in zip(time, newest_first, strict=True):
         total += moment * values
-    return total / float((time**2).sum())
+    return np.asarray(total / float((time**2).sum()))
 
 
 def _ring_mean(anomaly: Floats, active: npt.NDArray[np.bool_], ring: npt.NDArray[np.int64]) -> Floats:

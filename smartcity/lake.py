@@ -236,7 +236,7 @@ class Dataset:
 
     def exists(self) -> bool:
         """Whether anything was ever ingested under this name."""
-        return self._filesystem.get_file_info(f"{self._path}/city.json").type != fs.FileType.NotFound
+        return bool(self._filesystem.get_file_info(f"{self._path}/city.json").type != fs.FileType.NotFound)
 
     @property
     def city(self) -> City:

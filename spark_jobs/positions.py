@@ -46,14 +46,15 @@ def positions(trips: DataFrame, city: City, *, keep_outside: bool = False) -> Da
 
 
 def days_to_make(trips: Table, made: Table, span: Span) -> list[date]:
-    """Days of the span, from the first to the last trip, whose positions are not a GPS feed's."""
+    """Days of the span that trips reach, those under way at midnight included, and whose positions are no GPS feed's.
+
+    With an open end, the day after the last trip is left out: a stub of a day would stand for a whole one.
+    """
     known = trips.dates()
-    start, end = span.start or min(known, default=None), span.end or max(known, default=None)
-    if start is None or end is None:
-        return []
+    reached = set(known) | {day + timedelta(days=1) for day in known}
+    last = span.end or max(known, default=None)
     probes = {day for day, part in made.manifest().partitions.items() if part.made_from.get("source") == "probes"}
-    days = (start + timedelta(days=number) for number in range((end - start).days + 1))
-    return [day for day in days if day.isoformat() not in probes]
+    return sorted(day for day in reached if span.covers(day) and last and day <= last and day.isoformat() not in probes)
 
 
 def job(spark: SparkSession, dataset: Dataset, span: Span, options: argparse.Namespace) -> Figures:

@@ -118,7 +118,7 @@ def train(
     report.extra["onnx_parity_gap"] = gap
     figures: dict[str, object] = {**report.metrics()}
     if not options.no_register:
-        importance = np.asarray(forests.level.stages[-1].featureImportances.toArray())
+        importance = forests.importance
         logged = publish.parameters_of(parameters, options.max_rows)
         registered = publish.log_run(settings, folder, spec, profile, report, test_rows, logged, importance)
         decision = gate(settings, report, model, test_rows)

@@ -40,7 +40,8 @@ def _table(report: dict[str, Any]) -> str:
         lines.append("".join([f"{model:20}", *cells]))
     margin = report["margin_over_persistence_macro_f1"]
     lines.append(
-        f"macro-F1 above persistence {margin['value']:+.4f} (95 % interval {margin['low']:+.4f} to {margin['high']:+.4f}), "
+        f"macro-F1 above persistence {margin['value']:+.4f} "
+        f"(95 % interval {margin['low']:+.4f} to {margin['high']:+.4f}), "
         f"{report['training_rows']:,} rows to train on, {report['test_rows']:,} to test on"
     )
     return "\n".join(lines)

@@ -40,7 +40,8 @@ def decide(candidate: Evaluation, champion: Evaluation | None, margin_over_champ
     if margin_over_champion_low is None or margin_over_champion_low <= 0:
         return Decision(
             False,
-            f"does not beat the champion beyond noise: macro-F1 {candidate.macro_f1:.4f} against {champion.macro_f1:.4f}",
+            f"does not beat the champion beyond noise: "
+            f"macro-F1 {candidate.macro_f1:.4f} against {champion.macro_f1:.4f}",
         )
     if candidate.ece > champion.ece + CALIBRATION_TOLERANCE:
         return Decision(False, f"worse calibrated: ECE {candidate.ece:.4f} against {champion.ece:.4f}")

@@ -42,7 +42,7 @@ def confusion(label: Ints, predicted: Ints) -> Ints:
     return np.bincount(label * size + predicted, minlength=size * size).reshape(size, size).astype(np.int64)
 
 
-def macro_f1(matrix: Ints) -> float:
+def macro_f1(matrix: Ints | Floats) -> float:
     """Mean F1 over the classes that occur, in truth or forecast."""
     hits = np.diag(matrix).astype(np.float64)
     total = matrix.sum(axis=0) + matrix.sum(axis=1)

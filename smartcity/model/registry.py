@@ -67,9 +67,10 @@ def load_version(settings: Settings, version: str) -> ServingModel:
         with tempfile.TemporaryDirectory(prefix="traffic-model-") as folder:
             # The Spark pipeline stays where it is: serving never reads it.
             local = Path(folder)
-            for name in _served(registered.source, settings):
+            source = str(registered.source)
+            for name in _served(source, settings):
                 mlflow.artifacts.download_artifacts(
-                    artifact_uri=f"{registered.source}/{name}", dst_path=str(local), tracking_uri=settings.mlflow
+                    artifact_uri=f"{source}/{name}", dst_path=str(local), tracking_uri=settings.mlflow
                 )
             if not (local / SPEC_FILE).is_file() or sha256_of(local / SPEC_FILE) != registered.tags.get(SPEC_TAG):
                 raise ModelError(f"version {version} of {MODEL_NAME} is not ours: its {SPEC_FILE} fails the checksum")

@@ -54,7 +54,7 @@ class ServingModel:
         """Probability of each of ``levels.CLASSES``, shape (rows, 3)."""
         raw = self._level.run(None, {"features": np.ascontiguousarray(features, dtype=np.float64)})[0]
         values = np.asarray(raw, dtype=np.float64)
-        return values / values.sum(axis=1, keepdims=True)
+        return np.asarray(values / values.sum(axis=1, keepdims=True))
 
     def ratio_change(self, features: Floats) -> Floats:
         """Expected change of the ratio until the target window, shape (rows,)."""

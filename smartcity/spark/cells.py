@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 from pyspark.sql import Column
-from pyspark.sql.functions import arrow_udf
+from pyspark.sql.functions import arrow_udf  # type: ignore[attr-defined]
 
 from smartcity.city import City
 from smartcity.grid import CellGrid
@@ -11,7 +11,6 @@ from smartcity.grid import CellGrid
 def cell_id(latitude: Column, longitude: Column, city: City) -> Column:
     """The H3 cell of each position; null outside the city's bounds."""
 
-    @arrow_udf("string")
     def assign(lat: pa.Array, lng: pa.Array) -> pa.Array:
         grid = CellGrid.of(city)
         nan = float("nan")
@@ -19,4 +18,5 @@ def cell_id(latitude: Column, longitude: Column, city: City) -> Column:
             lat.fill_null(nan).to_numpy(zero_copy_only=False), lng.fill_null(nan).to_numpy(zero_copy_only=False)
         )
 
-    return assign(latitude, longitude)
+    cells: Column = arrow_udf(assign, "string")(latitude, longitude)
+    return cells

@@ -22,8 +22,8 @@ def features(windows: DataFrame, profile: Profile) -> DataFrame:
     """
     city = profile.city
     shared = windows.sparkSession.sparkContext.broadcast(profile)
-    before = timedelta(minutes=LOOKBACK_MINUTES + city.window_minutes)
-    after = timedelta(minutes=city.horizon_minutes + 2 * city.window_minutes)
+    before = F.lit(timedelta(minutes=LOOKBACK_MINUTES + city.window_minutes))
+    after = F.lit(timedelta(minutes=city.horizon_minutes + 2 * city.window_minutes))
 
     def day_features(key: tuple[pa.Scalar, ...], table: pa.Table) -> pa.Table:
         day = key[0].as_py()

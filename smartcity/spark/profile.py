@@ -122,7 +122,7 @@ def _city_shrunk_free_flow(found: pa.Table, speeds: DataFrame, cells: list[str])
     value = np.array([own.get(cell, city_mph) for cell in cells])
     trust = np.array([float(count.get(cell, 0)) for cell in cells])
     # A place where nothing ever moved must not divide by zero.
-    return np.maximum((value * trust + city_mph * FREE_FLOW_SHRINK) / (trust + FREE_FLOW_SHRINK), 1.0)
+    return np.asarray(np.maximum((value * trust + city_mph * FREE_FLOW_SHRINK) / (trust + FREE_FLOW_SHRINK), 1.0))
 
 
 def _assemble(

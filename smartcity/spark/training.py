@@ -1,6 +1,7 @@
 """Forests by Spark ML: rows of the features table in, fitted pipelines out."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,12 @@ class Forests:
     level: PipelineModel
     change: PipelineModel
 
+    @property
+    def importance(self) -> npt.NDArray[np.float64]:
+        """Share of the classifier's impurity reduction by feature, in ``FEATURE_NAMES`` order."""
+        forest: Any = self.level.stages[-1]
+        return np.asarray(forest.featureImportances.toArray())
+
 
 def split_rows(features: DataFrame, profile: Profile) -> tuple[DataFrame, DataFrame]:
     """Training and test rows: those whose target is over before the split, and those that start after it.
@@ -71,7 +78,7 @@ def fit_forests(training: DataFrame, parameters: ForestParameters) -> Forests:
     rows = training.select(
         *FEATURE_NAMES, _label(), (F.col("label_ratio") - F.col("ratio_now")).alias("ratio_change")
     ).persist()
-    shared = {
+    shared: dict[str, Any] = {
         "numTrees": parameters.trees,
         "maxDepth": parameters.depth,
         "maxBins": MAX_BINS,
@@ -103,7 +110,7 @@ def score_in_spark(
     """Features, class probabilities and ratio changes of ``rows`` by Spark itself, to hold the export against."""
     scored = forests.change.transform(
         forests.level.transform(rows.select(*FEATURE_NAMES)).select(
-            *FEATURE_NAMES, vector_to_array("probability").alias("shares")
+            *FEATURE_NAMES, vector_to_array(F.col("probability")).alias("shares")
         )
     )
     table = scored.select(*FEATURE_NAMES, "shares", F.col("prediction").alias("ratio_change")).toArrow()
