@@ -18,6 +18,7 @@ from smartcity.events import decode, encode_fields
 from smartcity.lake import Dataset
 from smartcity.settings import Settings
 from smartcity.topics import VEHICLE_POSITIONS
+from streaming.checkpoint import Offsets
 from streaming.pacing import TICK_SECONDS, Pace
 from streaming.place import Place, Places, Sent, TopicEnd
 from streaming.plan import Plan, make_plan, parser
@@ -59,6 +60,8 @@ class Replay:
         self._places = Places(settings)
         self._end = TopicEnd(settings, VEHICLE_POSITIONS.name)
         self._sent_before: Sent = set()
+        self._sent_until_us = 0
+        self._look_from: Offsets | None = None
         self._events = 0
         self._saved = time.monotonic()
         self._reporter = Reporter()
@@ -81,6 +84,10 @@ class Replay:
         moment = datetime.now(UTC)
         pace = Pace(self._plan.speed, self._plan.max_rate, micros(moment) if self._plan.now else None)
         for leg in self._plan.legs(after, moment):
+            if at is None:
+                # Before the first event: a replay killed within its first second finds its beginning as well.
+                at = At(leg.start_us + leg.shift_us, 0)
+                self._save(sender, at)
             for part in self._recording.slices(leg):
                 at = self._send(sender, pace, part, at)
                 if self._stop.is_set():
@@ -102,6 +109,9 @@ class Replay:
             except ValueError:
                 continue
             self._sent_before.add((event.vehicle_id, micros(event.timestamp)))
+        if self._sent_before:
+            self._look_from = place.offsets
+            self._sent_until_us = max(moment for _, moment in self._sent_before)
         log.info(
             "going on at %s after %d events; %d behind that had arrived",
             *(instant(place.until_us).isoformat(), place.events, len(self._sent_before)),
@@ -160,7 +170,12 @@ class Replay:
             self._reporter.show(self._events, at.until_us, sender)
             if self._stop.is_set() and not sender.flush(20.0):
                 return
-        self._places.save(Place(self._plan.key, at.until_us, at.of_moment, self._events, self._end.offsets()))
+        if self._look_from is not None and at.until_us > self._sent_until_us:
+            self._look_from = None
+            self._sent_before.clear()
+        # Until all that had arrived is passed, it would have to be found again from where it was found this time.
+        offsets = self._end.offsets() if self._look_from is None else self._look_from
+        self._places.save(Place(self._plan.key, at.until_us, at.of_moment, self._events, offsets))
         self._saved = time.monotonic()
 
 
