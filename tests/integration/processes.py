@@ -1,8 +1,10 @@
 """How tests start real services: process groups that end with the test, and waiting for an answer."""
 
+import ctypes
 import os
 import signal
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -13,6 +15,12 @@ import pytest
 
 from smartcity.services import kafka
 from smartcity.settings import Settings
+
+
+def _die_with_parent() -> None:
+    """Linux: this process is killed when the tests are, so that no service outlives them."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 @contextmanager
@@ -26,6 +34,7 @@ def running(command: list[str], log: Path, environment: dict[str, str] | None = 
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environment or {})},
             start_new_session=True,
+            preexec_fn=_die_with_parent,
         )
     try:
         yield process
