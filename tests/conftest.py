@@ -40,7 +40,7 @@ def small_city() -> "object":
 
 
 @pytest.fixture(scope="session")
-def small_dataset(small_city, spark, tmp_path_factory):  # noqa: ANN001, ANN201
+def small_dataset(small_city, spark, tmp_path_factory):
     """Three days of positions of 60 vehicles whose speeds follow the hour, with their windows, profile and features."""
     import argparse
     from datetime import UTC, date, datetime

@@ -42,7 +42,7 @@ def test_a_class_that_never_occurs_does_not_enter_macro_f1():
 
 
 def test_the_margin_of_equal_forecasters_has_an_interval_around_zero(forecast):
-    label, share = forecast
+    label, _share = forecast
     random = np.random.default_rng(4)
     one, other = (np.where(random.random(4000) < 0.7, label, random.integers(0, 3, 4000)) for _ in range(2))
     _, low, high = margin_interval(label, one, other, np.arange(4000) // 50)
