@@ -28,6 +28,7 @@ from smartcity.messages import CitySummary, ScoredWindow
 from smartcity.settings import ROOT, Settings
 from smartcity.store.engine import create_all, create_engine
 from smartcity.store.reader import progress
+from smartcity.store.tables import WINDOWS_QUERY
 from smartcity.topics import DASHBOARD_EVENTS, VEHICLE_POSITIONS
 
 log = logging.getLogger(__name__)
@@ -146,14 +147,14 @@ class Context:
         return self.pusher.hub.clients + (sockets.count(self.socketio) if self.socketio is not None else 0)
 
     @property
-    def newest_progress(self) -> Mapping[str, Any] | None:
-        """Figures of the stream query that wrote last."""
-        return max(self.progress.values(), key=lambda row: row["updated_utc"], default=None)
+    def stream_progress(self) -> Mapping[str, Any] | None:
+        """Figures of the stream's query that scores windows; None before its first batch."""
+        return self.progress.get(WINDOWS_QUERY)
 
     @property
     def model_version(self) -> str | None:
         """What the stream forecasts with."""
-        newest = self.newest_progress
+        newest = self.stream_progress
         return newest["model_version"] if newest else None
 
     def summary(self) -> CitySummary:

@@ -31,7 +31,7 @@ def _kafka(context: Context) -> Part:
 
 
 def _stream(context: Context) -> Part:
-    newest = context.newest_progress
+    newest = context.stream_progress
     moments = [moment for moment in (context.state.updated_utc, newest and newest["updated_utc"]) if moment]
     age = _age(max(moments, default=None))
     if age is None:
@@ -51,7 +51,7 @@ def _model(context: Context) -> Part:
     version = context.model_version
     if version is None or version == PERSISTENCE:
         return Part(status="none", age_seconds=None, detail="no model yet: forecasts are by persistence")
-    newest = context.newest_progress
+    newest = context.stream_progress
     return _fresh(_age(newest["updated_utc"] if newest else None), f"version {version}")
 
 

@@ -12,7 +12,7 @@ from api.models import HistoryPoint
 from smartcity.levels import Level
 from smartcity.messages import ScoredWindow
 from smartcity.store.reader import newest_window_start, progress, scored_windows
-from smartcity.store.tables import WindowRow
+from smartcity.store.tables import WINDOWS_QUERY, WindowRow
 
 #: The state at start is seeded with the newest window of each cell over this span.
 SEED_SPAN = timedelta(hours=1)
@@ -43,7 +43,7 @@ def newest_windows(engine: Engine) -> list[ScoredWindow]:
 
     Where the stream is stands in its progress: after a replay from an earlier date that is not the newest window.
     """
-    current = max(progress(engine).values(), key=lambda row: row["updated_utc"], default=None)
+    current = progress(engine).get(WINDOWS_QUERY)
     newest = current["newest_event_utc"] if current is not None else None
     if newest is None:
         newest = newest_window_start(engine)

@@ -15,6 +15,7 @@ from smartcity.live import LATE_MINUTES, LiveCity
 from smartcity.messages import ScoredWindow
 from smartcity.profile import Profile
 from smartcity.store.reader import newest_window_start, recent_windows
+from smartcity.store.tables import REJECTED_QUERY, WINDOWS_QUERY
 from smartcity.store.writer import (
     MEASURED,
     BatchFigures,
@@ -27,8 +28,6 @@ from smartcity.store.writer import (
 from streaming.champion import ChampionWatch
 from streaming.outbox import Outbox
 
-WINDOWS_QUERY = "windows"
-REJECTED_QUERY = "rejected"
 #: The live city and the counts are seeded with this much after a restart.
 RESTORE = timedelta(hours=4)
 Key = tuple[str, datetime]

@@ -22,6 +22,7 @@ from smartcity.lake import Dataset
 from smartcity.live import LiveCity
 from smartcity.settings import Settings
 from smartcity.store.engine import create_all, create_engine
+from smartcity.store.tables import REJECTED_QUERY, WINDOWS_QUERY
 from smartcity.store.writer import reset_progress
 from smartcity.topics import VEHICLE_POSITIONS
 from streaming.champion import ChampionWatch
@@ -36,7 +37,7 @@ from streaming.query import (
     rejected_events,
     stream_session,
 )
-from streaming.sinks import REJECTED_QUERY, WINDOWS_QUERY, RejectedSink, WindowSink
+from streaming.sinks import RejectedSink, WindowSink
 from streaming.supervision import SupervisedQuery
 
 TOPIC = VEHICLE_POSITIONS.name

@@ -42,7 +42,7 @@ def stats(context: Context, query: Query) -> Stats:
     the level that came are known. Figures of the lake are at most a minute old.
     """
     summary = context.summary()
-    newest = context.newest_progress
+    newest = context.stream_progress
     _, cells = context.state.view()
     return Stats(
         trips=context.lake.trips,
@@ -50,7 +50,7 @@ def stats(context: Context, query: Query) -> Stats:
         lake_bytes=context.lake.lake_bytes,
         cells=len(cells),
         events_per_second=summary.events_per_second,
-        events_total=sum(newest[name] for name in ("total_good", "total_rejected", "total_late")) if newest else None,
+        events_total=newest["total_read"] if newest else None,
         events_rejected=newest["total_rejected"] if newest else None,
         lag_events=newest["lag_events"] if newest else None,
         live_accuracy=summary.live_accuracy,

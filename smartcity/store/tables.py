@@ -64,6 +64,11 @@ class WindowRow(Base):
     updated_utc: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+#: ``StreamProgress.query`` of the stream's two queries: the one that scores windows, and the one that sorts out.
+WINDOWS_QUERY = "windows"
+REJECTED_QUERY = "rejected"
+
+
 class StreamProgress(Base):
     """One row per stream query: its last micro-batch in figures. Lag tools do not see Spark's offsets.
 

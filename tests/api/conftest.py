@@ -15,6 +15,7 @@ from api.app import create_app
 from api.context import Context
 from smartcity.settings import Settings
 from smartcity.store.engine import create_all, create_engine
+from smartcity.store.tables import WINDOWS_QUERY
 from smartcity.store.writer import BatchFigures, record_progress, upsert_windows, window_row
 from tests.api.rows import FAST, NOW, QUIET, SLOW, SUMS, scored
 
@@ -40,8 +41,19 @@ def filled(settings: Settings) -> Settings:
         windows.append(scored(QUIET, step, None, "unknown", forecast=None))
     with engine.begin() as connection:
         upsert_windows(connection, [window_row(window, SUMS) for window in windows])
-        figures = BatchFigures(7, datetime.now(UTC), NOW, 100, 90, 8, 2, 50.0, 0.5, 12, "3")
-        record_progress(connection, "traffic", figures)
+        figures = BatchFigures(
+            batch_id=7,
+            updated_utc=datetime.now(UTC),
+            newest_event_utc=NOW,
+            input_rows=100,
+            good=90,
+            rejected=8,
+            input_rows_per_second=50.0,
+            batch_seconds=0.5,
+            lag_events=12,
+            model_version="3",
+        )
+        record_progress(connection, WINDOWS_QUERY, figures)
     engine.dispose()
     return settings
 

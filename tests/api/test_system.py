@@ -118,7 +118,7 @@ def test_health_says_which_part_is_stale(client: FlaskClient, context: Context) 
     assert answer.status_code == 200
     assert answer.json["status"] == "ready"
     old = datetime.now(UTC) - timedelta(minutes=5)
-    context.progress = {"traffic": {**context.progress["traffic"], "updated_utc": old}}
+    context.progress = {"windows": {**context.progress["windows"], "updated_utc": old}}
     answer = client.get("/api/health").json
     assert (answer["status"], answer["ready"], answer["parts"]["stream"]["status"]) == ("stale", True, "stale")
     assert answer["parts"]["stream"]["age_seconds"] == pytest.approx(300, abs=30)
