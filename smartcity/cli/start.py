@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from smartcity import truth
 from smartcity.cli.steps import Step, Steps
@@ -50,24 +51,27 @@ def run(show: Steps, supervisor: Supervisor, plan: Plan) -> None:
     show.run("Java", lambda step: describe_java(settings))
     show.run("Java archives (Kafka, Spark's connector)", lambda step: fetch_jars(settings, step))
     show.run("Supervisor", lambda step: start_supervisor(supervisor, plan))
-    started = [program.name for program in plan.programs()]
-    if "mlflow" in started:
-        supervisor.start_program("mlflow")
+    names = [program.name for program in plan.programs()]
+    airflow = [name for name in names if name.startswith("airflow")]
+    first = [name for name in names if name in ("mlflow", "kafka")]
+    if plan.dataset.features.dates() and migration_mark(settings).exists():
+        # Nothing long is to be made: what does not wait for the others starts along with them.
+        first += [*airflow, "api"]
+    for name in first:
+        supervisor.start_program(name)
     show.run("City", lambda step: make_city(plan, step))
-    if "mlflow" in started:
-        show.run("Model registry", lambda step: wait_healthy(supervisor, settings, "mlflow", step))
+    show.run("Model registry", partial(wait_healthy, supervisor, settings, "mlflow"))
     show.run("Model", lambda step: train(settings, step))
-    if "kafka" in started:
-        supervisor.start_program("kafka")
     show.run("Kafka and its topics", lambda step: start_kafka(supervisor, settings, step))
-    if "airflow" not in plan.skip:
-        show.run("Airflow's database", lambda step: migrate_airflow(settings, step))
-    for name in ("stream", "api", "replay", *(name for name in started if name.startswith("airflow"))):
-        if name in started:
+    for name in ("stream", "api", "replay"):
+        if name in names:
             supervisor.start_program(name)
-    for name in ("stream", "api", "airflow"):
-        if name not in plan.skip:
-            show.run(name.capitalize(), partial(wait_healthy, supervisor, settings, name))
+    if airflow:
+        show.run("Airflow's database", lambda step: migrate_airflow(settings, step))
+    for name in airflow:
+        supervisor.start_program(name)
+    for name in ("stream", "api", *(["airflow"] if airflow else [])):
+        show.run(name.capitalize(), partial(wait_healthy, supervisor, settings, name))
 
 
 def check_machine(supervisor: Supervisor, plan: Plan) -> str:
@@ -136,17 +140,18 @@ def _stage(step: Step, line: str) -> None:
 
 
 def train(settings: Settings, step: Step) -> str:
-    """A champion, trained where the registry has none."""
-    from smartcity.model.registry import champion_version
+    """A champion; where nothing was ever registered, one is trained."""
+    from smartcity.model import registry
 
-    version = champion_version(settings)
-    if version is None:
+    version = registry.champion_version(settings)
+    # A model that the gate refused would be refused again: the same data give the same model.
+    if version is None and registry.newest_refusal(settings) is None:
         environment = {**programs.base_environment(settings), **java.environment(settings)}
         command = [sys.executable, "-m", "spark_jobs.train", "--dataset", settings.dataset]
         steps.run(settings, "train", command, environment, step.say)
-        version = champion_version(settings)
+        version = registry.champion_version(settings)
     if version is None:
-        return "no champion: the gate kept the first model back; forecasts are persistence"
+        return f"no champion, forecasts are persistence ({registry.newest_refusal(settings)})"
     return f"congestion version {version}"
 
 
@@ -157,16 +162,20 @@ def start_kafka(supervisor: Supervisor, settings: Settings, step: Step) -> str:
     return f"{settings.kafka}, {f'{len(created)} topics made' if created else 'topics there'}"
 
 
+def migration_mark(settings: Settings) -> Path:
+    """There once Airflow's tables are those of the installed version."""
+    return settings.home / "airflow" / f"migrated-{importlib.metadata.version('apache-airflow')}"
+
+
 def migrate_airflow(settings: Settings, step: Step) -> str:
     """Airflow's tables, made or brought up to date once per version."""
-    version = importlib.metadata.version("apache-airflow")
-    mark = settings.home / "airflow" / f"migrated-{version}"
+    mark = migration_mark(settings)
     if not mark.exists():
         mark.parent.mkdir(parents=True, exist_ok=True)
         command = programs.airflow_command("db", "migrate")
         steps.run(settings, "airflow-migrate", command, programs.airflow_environment(settings), step.say)
         mark.touch()
-    return f"Airflow {version}"
+    return mark.name.replace("migrated-", "Airflow ")
 
 
 def wait_healthy(supervisor: Supervisor, settings: Settings, service: str, step: Step) -> str:

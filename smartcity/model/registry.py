@@ -49,6 +49,15 @@ def champion_version(settings: Settings) -> str | None:
         raise ModelError(f"registry {settings.mlflow} does not answer: {error.message}") from error
 
 
+def newest_refusal(settings: Settings) -> str | None:
+    """Why the gate kept the newest version back, for a person; None where nothing was ever registered."""
+    versions = client(settings).search_model_versions(f"name='{MODEL_NAME}'")
+    if not versions:
+        return None
+    newest = max(versions, key=lambda version: int(version.version))
+    return f"version {newest.version}: {newest.tags.get(REASON_TAG, 'the gate has not judged it')}"
+
+
 def load_champion(settings: Settings) -> ServingModel:
     """Load the champion. Raises: NoChampionError, or ModelError where it is broken or the registry does not answer."""
     version = champion_version(settings)

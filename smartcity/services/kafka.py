@@ -110,7 +110,7 @@ def create_topics(settings: Settings, replication: int = 1) -> list[str]:
 
     Returns: the names of those created. Raises: ServiceError where no broker answers or it refuses.
     """
-    admin = AdminClient({"bootstrap.servers": settings.kafka, "socket.timeout.ms": 10_000})
+    admin = AdminClient({"bootstrap.servers": settings.kafka, "socket.timeout.ms": 10_000, "log_level": 3})
     try:
         present = admin.list_topics(timeout=10).topics
         wanted = [topic for topic in topics.ALL if topic.name not in present]
