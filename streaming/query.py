@@ -1,9 +1,9 @@
 """The two streaming queries: events to changed windows, and rejected events on their way to a topic of their own.
 
-Rejected events have a query of their own, at a slow trigger: as a second branch of the first query they would double
-its sources and tasks in every one of its batches (Spark makes two sources of a union's one), where here a batch every
-ten seconds costs some 200 ms of a core, and a flood of garbage cannot hold up the windows. A verdict depends on the
-event and the broker's record only, so the two agree on every event.
+Rejected events have a query of their own, at a slow trigger. As a second branch of the first query they would be read
+and parsed a second time as well (Spark makes two sources of a union's one), and would double the tasks of every one of
+its batches, once a second; here that overhead comes once in ten seconds, and a flood of garbage cannot hold up the
+windows. A verdict depends on the event and the broker's record only, so the two agree on every event.
 """
 
 from pathlib import Path

@@ -89,8 +89,8 @@ def _verdict(settings: Settings, city: City) -> Column:
         (RejectReason.NOT_JSON, _is_no_json_object(corrupt)),
         (RejectReason.MISSING_FIELD, absent & ~_all(present)),
         (RejectReason.WRONG_TYPE, absent | corrupt),
-        (RejectReason.BAD_ID, ~_matches(F.col("event.vehicle_id"), ID_PATTERN)),
-        (RejectReason.BAD_ID, F.col("event.trip_id").isNotNull() & ~_matches(F.col("event.trip_id"), ID_PATTERN)),
+        (RejectReason.BAD_ID, ~_is_id(F.col("event.vehicle_id"))),
+        (RejectReason.BAD_ID, F.col("event.trip_id").isNotNull() & ~_is_id(F.col("event.trip_id"))),
         (RejectReason.BAD_TIMESTAMP, time.isNull()),
         (RejectReason.BAD_COORDINATES, ~(latitude.between(-90, 90) & longitude.between(-180, 180))),
         (RejectReason.BAD_SPEED, ~speed.between(0, MAX_SPEED_MPH)),
@@ -107,9 +107,28 @@ def _verdict(settings: Settings, city: City) -> Column:
     return verdict
 
 
+# With Java's regular expressions alone a parse took 21 µs of a core an event, with what follows 13 µs. Each rule
+# therefore has a plain test that nearly all events pass and that implies its pattern; only the others see the pattern.
+
+
 def _instant(text: Column) -> Column:
     """The instant of an RFC 3339 text; null for any other text and for days that no calendar has."""
-    return F.when(_matches(text, TIMESTAMP_PATTERN), text.try_cast("timestamp"))
+    marks = ((5, "-"), (8, "-"), (11, "T"), (14, ":"), (17, ":"))
+    # With each mark in its place, the cast itself takes nothing but digits between them.
+    plain = text.endswith("Z") & ~text.contains(" ")
+    for position, mark in marks:
+        plain = plain & (F.substring(text, position, 1) == mark)
+    fraction = (F.length(text) >= 22) & (F.length(text) <= 30) & (F.substring(text, 20, 1) == ".")
+    plain = plain & ((F.length(text) == 20) | fraction)
+    return F.when(plain | _matches(text, TIMESTAMP_PATTERN), text.try_cast("timestamp"))
+
+
+def _is_id(value: Column) -> Column:
+    """Whether a text is an id. Without an escape in the JSON, neither quotation mark nor control character is in it."""
+    plain = ~F.col("text").contains("\\") & F.length(value).between(1, 128)
+    for mark in "{}[]\x7f":
+        plain = plain & ~value.contains(mark)
+    return plain | _matches(value, ID_PATTERN)
 
 
 def _matches(text: Column, pattern: str) -> Column:
@@ -120,7 +139,8 @@ def _matches(text: Column, pattern: str) -> Column:
 def _is_no_json_object(corrupt: Column) -> Column:
     """Neither well-formed nor ended: ``from_json`` reads one value and overlooks what follows it."""
     text = F.col("text")
-    return (corrupt & F.get_json_object(text, "$").isNull()) | ~text.rlike(r"^\s*\{[\s\S]*\}\s*$")
+    bracketed = (text.startswith("{") & text.endswith("}")) | text.rlike(r"^\s*\{[\s\S]*\}\s*$")
+    return (corrupt & F.get_json_object(text, "$").isNull()) | ~bracketed
 
 
 def _now() -> Column:
