@@ -55,8 +55,8 @@ def run(show: Steps, supervisor: Supervisor, plan: Plan) -> None:
     airflow = [name for name in names if name.startswith("airflow")]
     first = [name for name in names if name in ("mlflow", "kafka")]
     if plan.dataset.features.dates() and migration_mark(settings).exists():
-        # Nothing long is to be made: what does not wait for the others starts along with them.
-        first += [*airflow, "api"]
+        # Nothing long is to be made: all start at once. The stream waits for its broker, and follows the champion.
+        first += [name for name in ("stream", "replay", "api", *airflow) if name in names]
     for name in first:
         supervisor.start_program(name)
     show.run("City", lambda step: make_city(plan, step))

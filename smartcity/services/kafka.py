@@ -14,7 +14,8 @@ from smartcity.settings import Settings
 
 #: The embedded cluster's id: 16 bytes in Kafka's base 64.
 CLUSTER_ID = "c21hcnQtY2l0eS10cmFmZg"
-HEAP = "-Xmx512m"
+#: Little memory and a quick start: at this size the second compiler and a parallel collector cost more than they give.
+JVM_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 PROPERTIES = """\
 process.roles=broker,controller
@@ -67,7 +68,7 @@ def server_properties(settings: Settings) -> str:
 def _java(settings: Settings, main: str, *arguments: str) -> list[str]:
     classpath = os.pathsep.join(str(path) for path in jars.broker_jars(settings))
     logging = f"-Dlog4j2.configurationFile={folder(settings) / 'log4j2.properties'}"
-    return [str(java.java_home(settings) / "bin" / "java"), HEAP, logging, "-cp", classpath, main, *arguments]
+    return [str(java.java_home(settings) / "bin" / "java"), *JVM_OPTIONS, logging, "-cp", classpath, main, *arguments]
 
 
 def command(settings: Settings) -> list[str]:
