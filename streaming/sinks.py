@@ -8,12 +8,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import Connection, Engine
 
 from smartcity.levels import Level
 from smartcity.live import LATE_MINUTES, LiveCity
 from smartcity.messages import ScoredWindow
 from smartcity.profile import Profile
+from smartcity.store.engine import Connection, Engine
 from smartcity.store.reader import newest_window_start, recent_windows
 from smartcity.store.tables import REJECTED_QUERY, WINDOWS_QUERY
 from smartcity.store.writer import (

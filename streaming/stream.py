@@ -15,13 +15,12 @@ from contextlib import suppress
 
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
-from sqlalchemy import Engine
 
 from smartcity.errors import TrafficError
 from smartcity.lake import Dataset
 from smartcity.live import LiveCity
 from smartcity.settings import Settings
-from smartcity.store.engine import create_all, create_engine
+from smartcity.store.engine import Engine, create_all, create_engine
 from smartcity.store.tables import REJECTED_QUERY, WINDOWS_QUERY
 from smartcity.store.writer import reset_progress
 from smartcity.topics import VEHICLE_POSITIONS

@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from smartcity.settings import Settings
 from smartcity.store.engine import create_engine
 from smartcity.store.reader import progress
+from smartcity.store.tables import WINDOWS_QUERY
 
 
 @dataclass(frozen=True)
@@ -26,18 +27,17 @@ def data_age(settings: Settings, now: datetime | None = None) -> DataAge | None:
     now = now or datetime.now(UTC)
     engine = create_engine(settings)
     try:
-        rows = list(progress(engine).values())
+        newest = progress(engine).get(WINDOWS_QUERY)
     except SQLAlchemyError:
         return None
     finally:
         engine.dispose()
-    if not rows:
+    if newest is None:
         return None
-    newest = max(rows, key=lambda row: row["updated_utc"])
-    events = [row["newest_event_utc"] for row in rows if row["newest_event_utc"]]
+    event = newest["newest_event_utc"]
     return DataAge(
         (now - newest["updated_utc"]).total_seconds(),
-        (now - max(events)).total_seconds() if events else None,
+        (now - event).total_seconds() if event else None,
         float(newest["input_rows_per_second"]),
         int(newest["lag_events"]),
         newest["model_version"],

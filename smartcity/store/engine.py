@@ -3,13 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, event, make_url
+from sqlalchemy import Connection, Engine, event, make_url
 from sqlalchemy import create_engine as sqlalchemy_engine
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from smartcity.errors import SettingsError
 from smartcity.settings import Settings
 from smartcity.store.tables import Base
+
+__all__ = ["Connection", "Engine", "create_all", "create_engine"]
 
 #: How long a statement waits for another process's write before it fails.
 BUSY_SECONDS = 10
