@@ -48,6 +48,8 @@ def fetch_uv(root: Path, python: Path) -> str | None:
     lock = root / "requirements-uv.lock"
     command = [str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps", "-r", str(lock)]
     say("fetching the installer uv…")
+    # An environment that uv made has no pip of its own.
+    subprocess.run([str(python), "-m", "ensurepip"], check=False, capture_output=True)
     fetched = subprocess.run([*command, "--disable-pip-version-check"], check=False).returncode == 0
     uv = python.parent / "uv"
     return str(uv) if fetched and uv.exists() else None
@@ -90,14 +92,19 @@ def main() -> None:
             say("another ./traffic is making the environment; waiting for it…")
             fcntl.flock(handle, fcntl.LOCK_EX)
         marks = {lock: folder / lock for lock in locks}
-        if all(mark.exists() and mark.read_bytes() == (root / lock).read_bytes() for lock, mark in marks.items()):
+        stale = {
+            lock: mark
+            for lock, mark in marks.items()
+            if not mark.exists() or mark.read_bytes() != (root / lock).read_bytes()
+        }
+        if not stale:
             return
         started = time.monotonic()
         require_disk(root)
         say("making the Python environment in .venv, once; this takes a minute or a few…")
         uv = shutil.which("uv")
         whole = was_whole(folder)
-        for mark in marks.values():
+        for mark in stale.values():
             mark.unlink(missing_ok=True)
         if not whole:
             make_environment(folder, uv)
@@ -107,7 +114,7 @@ def main() -> None:
         if uv is None:
             say("uv is not to be had; installing with pip, which takes longer…")
         install(root, python, uv, locks)
-        for lock, mark in marks.items():
+        for lock, mark in stale.items():
             fresh = mark.with_suffix(".new")
             shutil.copyfile(root / lock, fresh)
             fresh.replace(mark)
