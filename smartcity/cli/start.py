@@ -20,6 +20,8 @@ from smartcity.settings import Settings
 HEALTHY_SECONDS = 300
 #: What the generator writes last.
 GENERATED_MARK = "generated.json"
+#: The first model is a smaller one: it is there to be seen soon, and the next training makes the full size.
+FIRST_MODEL = ("--trees", "30", "--depth", "10", "--max-rows", "100000")
 #: supervisord's word for a program that it has given up on.
 FATAL = "FATAL"
 
@@ -147,7 +149,7 @@ def train(settings: Settings, step: Step) -> str:
     # A model that the gate refused would be refused again: the same data give the same model.
     if version is None and registry.newest_refusal(settings) is None:
         environment = {**programs.base_environment(settings), **java.environment(settings)}
-        command = [sys.executable, "-m", "spark_jobs.train", "--dataset", settings.dataset]
+        command = [sys.executable, "-m", "spark_jobs.train", "--dataset", settings.dataset, *FIRST_MODEL]
         steps.run(settings, "train", command, environment, step.say)
         version = registry.champion_version(settings)
     if version is None:
