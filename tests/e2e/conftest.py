@@ -31,7 +31,7 @@ FLAGS = [
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium as installed on this machine; without one the tests are skipped."""
     program = next((path for path in map(shutil.which, NAMES) if path), None)

@@ -2,7 +2,7 @@
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -105,7 +105,7 @@ def wait_for(page: Page, seen: Callable[[np.ndarray], bool], what: str) -> np.nd
 
 
 @pytest.fixture
-def watched(browser: Browser) -> tuple[Page, list[str], list[str]]:
+def watched(browser: Browser) -> Iterator[tuple[Page, list[str], list[str]]]:
     """A page, the hosts it asked besides this one, and its errors."""
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.set_default_timeout(PATIENCE_MS)
@@ -121,7 +121,9 @@ def watched(browser: Browser) -> tuple[Page, list[str], list[str]]:
     page.on("websocket", lambda opened: note(opened.url))
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda said: errors.append(said.text) if "Content Security Policy" in said.text else None)
-    return page, elsewhere, errors
+    yield page, elsewhere, errors
+    # A page that stays open goes on drawing, on the cores that the other tests need.
+    page.close()
 
 
 def test_hexagons_are_coloured_and_change_with_new_windows(

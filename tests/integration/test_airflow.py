@@ -1,4 +1,4 @@
-"""The nightly DAG in a real Airflow, triggered by its REST API: trip files in the inbox to a registered model."""
+"""The DAGs in a real Airflow: trip files in the inbox to a registered model, and a run by hand that a gate stops."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ from tests.integration.processes import answers_http, running, wait_for
 pytestmark = pytest.mark.integration
 
 #: Days × trips of the generated city: enough for labels and a model, little enough for minutes.
-DAYS, TRIPS_PER_DAY = 4, 4000
+DAYS, TRIPS_PER_DAY = 3, 4000
 ENDED = {"success", "failed"}
 
 
@@ -111,7 +111,7 @@ def airflow(settings: Settings, trip_files: list[Path]) -> Iterator[AirflowClien
 
 
 def test_the_nightly_run_is_green_and_a_model_follows(airflow: AirflowClient, settings: Settings) -> None:
-    airflow.call("/api/v2/dags/traffic_nightly/dagRuns", {"logical_date": None, "conf": {}})
+    # A new Airflow makes up for the last 02:00 it missed; that run finds the files in the inbox.
     run = airflow.wait_for_run("traffic_nightly", 600)
     states = airflow.states(run)
     broken = [task for task, state in states.items() if state == "failed"]
