@@ -44,10 +44,14 @@ with DAG(
             description="When triggered by features, theirs is taken.",
         ),
         "max_rows": Param(
-            200_000, type="integer", minimum=100, title="Rows", description="To train on at most, evenly thinned."
+            SETTINGS.training_rows,
+            type="integer",
+            minimum=100,
+            title="Rows",
+            description="To train on at most, evenly thinned.",
         ),
-        "trees": Param(50, type="integer", minimum=1, maximum=500, title="Trees"),
-        "depth": Param(12, type="integer", minimum=1, maximum=20, title="Depth of a tree"),
+        "trees": Param(SETTINGS.forest_trees, type="integer", minimum=1, maximum=500, title="Trees"),
+        "depth": Param(SETTINGS.forest_depth, type="integer", minimum=1, maximum=20, title="Depth of a tree"),
     },
 ) as dag:
 

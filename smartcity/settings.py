@@ -37,6 +37,10 @@ class Settings(BaseSettings):
     mlflow_tracking_uri: str = Field(default="", description="MLflow server; empty: the embedded one.")
     database_url: str = Field(default="", description="Serving database (SQLAlchemy URL); empty: SQLite in HOME.")
 
+    forest_trees: int = Field(default=50, ge=1, le=500, description="Trees of each forest that a training fits.")
+    forest_depth: int = Field(default=12, ge=1, le=20, description="Depth of a tree.")
+    training_rows: int = Field(default=200_000, ge=100, description="Rows to train on at most, evenly thinned.")
+
     spark_master: str = Field(default="local[2]", description="local[N] or spark://host:7077.")
     spark_driver_host: str = Field(
         default="127.0.0.1", description="Name under which Spark's executors reach the driver; its own, on a cluster."

@@ -139,12 +139,14 @@ def job(spark: SparkSession, dataset: Dataset, span: jobs.Span, options: argpars
 
 def arguments() -> argparse.ArgumentParser:
     """The job's command line."""
-    defaults = ForestParameters()
+    settings = Settings()
     parser = jobs.parser(__doc__)
-    parser.add_argument("--trees", type=int, default=defaults.trees)
-    parser.add_argument("--depth", type=int, default=defaults.depth)
-    parser.add_argument("--seed", type=int, default=defaults.seed)
-    parser.add_argument("--max-rows", type=int, default=200_000, help="rows to train on, and to test on, at most")
+    parser.add_argument("--trees", type=int, default=settings.forest_trees)
+    parser.add_argument("--depth", type=int, default=settings.forest_depth)
+    parser.add_argument("--seed", type=int, default=ForestParameters.seed)
+    parser.add_argument(
+        "--max-rows", type=int, default=settings.training_rows, help="rows to train on, and to test on, at most"
+    )
     parser.add_argument("--no-register", action="store_true", help="evaluate only; touch no registry")
     parser.add_argument("--report", help="also write the whole evaluation to this JSON file")
     return parser

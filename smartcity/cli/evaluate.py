@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from smartcity.cli.jobs import run_job
+from smartcity.cli.jobs import run_job, size_options
 from smartcity.settings import Settings
 
 COLUMNS = ("accuracy", "macro_f1", "log_loss", "ece", "rmse_mph", "mae_mph", "truth_accuracy", "truth_macro_f1")
@@ -15,16 +15,13 @@ COLUMNS = ("accuracy", "macro_f1", "log_loss", "ece", "rmse_mph", "mae_mph", "tr
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--trees", default=50, show_default=True, help="Trees per forest.")
-@click.option("--depth", default=12, show_default=True, help="Depth of each tree.")
-@click.option("--max-rows", default=200_000, show_default=True, help="Rows to train on at most.")
+@size_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object of figures.")
-def command(name: str | None, trees: int, depth: int, max_rows: int, as_json: bool) -> None:
+def command(name: str | None, size: tuple[str, ...], as_json: bool) -> None:
     """Score a model on the held-out last fifth of data set NAME, side by side with the baselines."""
     settings = Settings()
     with tempfile.TemporaryDirectory(prefix="traffic-evaluate-") as folder:
         report = Path(folder) / "report.json"
-        size = ("--trees", str(trees), "--depth", str(depth), "--max-rows", str(max_rows))
         chosen = ("--dataset", name or settings.dataset)
         run_job(settings, "spark_jobs.train", *chosen, *size, "--no-register", "--report", str(report))
         found = json.loads(report.read_text())

@@ -4,21 +4,18 @@ import json
 
 import click
 
-from smartcity.cli.jobs import run_job
+from smartcity.cli.jobs import run_job, size_options
 from smartcity.settings import Settings
 
 
 @click.command()
 @click.option("--name", "dataset", help="Data set; default: the one in the settings.")
-@click.option("--trees", default=50, show_default=True, help="Trees per forest.")
-@click.option("--depth", default=12, show_default=True, help="Depth of each tree.")
-@click.option("--max-rows", default=200_000, show_default=True, help="Rows to train on at most.")
+@size_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object of figures.")
-def command(dataset: str | None, trees: int, depth: int, max_rows: int, as_json: bool) -> None:
+def command(dataset: str | None, size: tuple[str, ...], as_json: bool) -> None:
     """Train a model, log it to MLflow, register it, and promote it if it is better."""
     settings = Settings()
     chosen = ("--dataset", dataset or settings.dataset)
-    size = ("--trees", str(trees), "--depth", str(depth), "--max-rows", str(max_rows))
     figures = run_job(settings, "spark_jobs.train", *chosen, *size)
     if as_json:
         click.echo(json.dumps(figures))

@@ -26,8 +26,8 @@ MIN_ROWS_PER_LEAF = 10
 class ForestParameters:
     """Hyper-parameters of both forests; ``seed`` makes a fit repeatable on the same partitions."""
 
-    trees: int = 50
-    depth: int = 12
+    trees: int
+    depth: int
     seed: int = 7
 
 
@@ -86,7 +86,7 @@ def fit_forests(training: DataFrame, parameters: ForestParameters) -> Forests:
         "seed": parameters.seed,
         "featuresCol": "features",
         "subsamplingRate": 0.7,
-        "maxMemoryInMB": 512,
+        "maxMemoryInMB": 256,
         "cacheNodeIds": False,
     }
     try:

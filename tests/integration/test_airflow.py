@@ -70,7 +70,7 @@ class AirflowClient:
 
 @pytest.fixture(scope="module")
 def settings(service_settings: Settings, mlflow_server: str) -> Settings:
-    return service_settings.model_copy(update={"spark_driver_memory": "1g"})
+    return service_settings
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,12 @@ def trip_files(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="module")
 def airflow(settings: Settings, trip_files: list[Path]) -> Iterator[AirflowClient]:
     """Airflow's parts as `./traffic up` runs them, with an empty database."""
-    names = {"TRAFFIC_MLFLOW_TRACKING_URI": settings.mlflow, "TRAFFIC_SPARK_DRIVER_MEMORY": "1g"}
+    # A small model: what is tested is the way to it.
+    names = {
+        "TRAFFIC_MLFLOW_TRACKING_URI": settings.mlflow,
+        "TRAFFIC_FOREST_TREES": "8",
+        "TRAFFIC_FOREST_DEPTH": "6",
+    }
     environment = {**programs.airflow_environment(settings), **names, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
     Path(environment["AIRFLOW_HOME"]).mkdir(exist_ok=True)
     with (settings.home / "migrate.log").open("ab") as log:
