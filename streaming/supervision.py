@@ -65,10 +65,10 @@ class SupervisedQuery:
                 if self._stopping.is_set():
                     self._query.stop()
                 self._query.awaitTermination()
-            except (StreamingQueryException, Py4JError) as error:
+            except (StreamingQueryException, Py4JError, OSError) as error:
                 if self._stopping.is_set():
                     return
-                if isinstance(error, Py4JError):
+                if not isinstance(error, StreamingQueryException):
                     raise TrafficError(f"the JVM of query {self.name} is gone: {error}") from error
                 self._failed(str(error))
 
