@@ -34,8 +34,6 @@ def log_run(
 
     mlflow.set_tracking_uri(settings.mlflow)
     mlflow.set_experiment(EXPERIMENT)
-    # Else MLflow's page opens on traces of language models instead of the runs.
-    mlflow.set_experiment_tag("mlflow.experimentKind", "custom_model_development")
     city = profile.city
     with mlflow.start_run(run_name=f"{spec.dataset} {datetime.now(UTC):%Y-%m-%d %H:%M}") as run:
         mlflow.set_tags({"dataset": spec.dataset, "city": city.name, "profile": profile.profile_id})
