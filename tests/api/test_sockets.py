@@ -108,13 +108,18 @@ def test_nonsense_from_a_client_changes_nothing(running: Running, text: str) -> 
     client.close()
 
 
+def ends(client: websocket.WebSocket) -> bool:
+    """Whether the server closes the connection, by a close frame (read as an empty message) or by cutting it."""
+    try:
+        return any(client.recv() in ("", b"") for _ in range(100))
+    except (websocket.WebSocketException, OSError):
+        return True
+
+
 def test_a_message_too_large_ends_that_client_only(running: Running) -> None:
     other, client = connect(running), connect(running)
     client.send("x" * 100_000)
-    with pytest.raises((websocket.WebSocketException, OSError)):
-        for _ in range(50):
-            receive(client)
-            client.recv()
+    assert ends(client)
     assert receive(other)["type"] == "snapshot"
     other.close()
 
