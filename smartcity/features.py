@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
-import h3
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -17,6 +16,7 @@ import pyarrow as pa
 from smartcity.city import City, PlaceKind
 from smartcity.columns import UTC_TIMESTAMP
 from smartcity.events import SPEED_STEPS_PER_MPH
+from smartcity.grid import neighbours
 from smartcity.levels import ESTIMATE_MINUTES, HISTORY_WEIGHT_POSITIONS, MIN_VEHICLES, class_index
 from smartcity.profile import SLOTS, Profile, slot_of
 from smartcity.windows import WindowBlock, window_start
@@ -235,7 +235,7 @@ def neighbour_rings(cells: tuple[str, ...], profile: Profile) -> tuple[npt.NDArr
     position = {cell: index for index, cell in enumerate(cells)}
     rings: list[Callable[[str], Sequence[str]]]
     if profile.city.place_kind is PlaceKind.H3:
-        rings = [lambda cell: sorted(h3.grid_ring(cell, 1)), lambda cell: sorted(h3.grid_ring(cell, 2))]
+        rings = [lambda cell: neighbours(cell, 1), lambda cell: neighbours(cell, 2)]
     else:
         nearest = _nearest_sensors(profile)
         near, far = SENSOR_NEIGHBOURS

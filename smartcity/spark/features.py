@@ -1,14 +1,14 @@
 """The feature kernel, day by day, on Spark."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import date, timedelta
 
-import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from smartcity.features import FEATURES, LOOKBACK_MINUTES, estimate, feature_table
+from smartcity.localtime import MICROS, local_days
 from smartcity.profile import Profile
 from smartcity.spark.tables import local_date
 from smartcity.windows import WindowBlock
@@ -30,10 +30,10 @@ def features(windows: DataFrame, profile: Profile) -> DataFrame:
         state = estimate(WindowBlock.of(table, city), shared.value)
         rows = feature_table(state, 0, state.block.length)
         # Rows of the neighbouring days were context only.
-        micros = rows.column("window_start_utc").cast(pa.int64()).to_numpy()
-        dates = _local_dates(micros, profile)
+        seconds = rows.column("window_start_utc").cast(pa.int64()).to_numpy() // MICROS
+        dates = local_days(seconds, city.zone)
         rows = rows.append_column("date", pa.array(dates, pa.date32()))
-        return rows.filter(pa.array(dates == np.datetime64(day))).select(FEATURES.names).cast(FEATURES)
+        return rows.filter(pa.array(dates == (day - date(1970, 1, 1)).days)).select(FEATURES.names).cast(FEATURES)
 
     start = F.col("window_start_utc")
     # A window is wanted by its own day, by the day that looks back on it, and by the day whose labels it holds.
@@ -46,11 +46,3 @@ def features(windows: DataFrame, profile: Profile) -> DataFrame:
         .join(F.broadcast(windows.select(F.col("date").alias("day")).distinct()), "day", "left_semi")
     )
     return keyed.groupBy("day").applyInArrow(day_features, from_arrow_schema(FEATURES, prefer_timestamp_ntz=False))
-
-
-def _local_dates(micros: np.ndarray, profile: Profile) -> np.ndarray:
-    """The city's local date of each time."""
-    distinct, inverse = np.unique(micros, return_inverse=True)
-    zone = profile.city.zone
-    local = [datetime.fromtimestamp(value / 1e6, UTC).astimezone(zone).date() for value in distinct]
-    return np.array(local, dtype="datetime64[D]")[inverse]

@@ -39,7 +39,6 @@ def write_table(
     table: Table,
     dates: Iterable[date],
     made_from: MadeFrom = None,
-    files_per_day: int = 1,
 ) -> int:
     """Replace the days ``dates`` by ``rows``, atomically. Rows of other days are refused before anything is published.
 
@@ -51,8 +50,5 @@ def write_table(
         if found.get(name) != kind:
             raise SchemaMismatchError(f"{table.name}: column {name} must be {kind}, got {found.get(name)}")
     run = table.begin()
-    keys: list[Column] = [F.col("date")]
-    if files_per_day > 1:
-        keys.append(F.floor(F.rand(seed=0) * files_per_day))
-    rows.select(*expected).repartition(*keys).write.partitionBy("date").parquet(run.uri)
+    rows.select(*expected).repartition("date").write.partitionBy("date").parquet(run.uri)
     return table.publish(run, dates, made_from)
