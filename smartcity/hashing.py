@@ -1,7 +1,11 @@
-"""Counter-based random numbers: a value depends on a key and a counter only, never on order, batch or process.
+"""Hashes: the digest of a file, and counter-based random numbers.
 
-The mixer is SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA 2014).
+Such a number depends on a key and a counter only, never on order, batch or process. The mixer is SplitMix64
+(Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA 2014).
 """
+
+import hashlib
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +22,12 @@ _LOW_16 = np.uint64(0xFFFF)
 #: Mean and standard deviation of the sum of four uniform 16-bit numbers.
 _SUM_MEAN = 2.0 * 65535
 _SUM_SD = float(np.sqrt(4 * (65536.0**2 - 1) / 12))
+
+
+def file_sha256(path: Path) -> str:
+    """Hex digest of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def mix(values: UInts) -> UInts:

@@ -18,8 +18,8 @@ from smartcity import columns
 from smartcity.city import Bounds, City, PlaceKind
 from smartcity.errors import InputError
 from smartcity.events import MAX_SPEED_MPH, SPEED_STEPS_PER_MPH
+from smartcity.hashing import file_sha256
 from smartcity.lake import Dataset
-from smartcity.tripfiles.scan import file_sha256
 from spark_jobs.ingesting import IngestFigures
 from spark_jobs.job import Figures, Span, parser, run
 from spark_jobs.sensor_tables import Readings, read_locations, read_speeds

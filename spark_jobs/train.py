@@ -16,6 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from smartcity.errors import ModelError, NoChampionError
 from smartcity.features import FEATURE_NAMES
+from smartcity.hashing import file_sha256
 from smartcity.lake import Dataset
 from smartcity.model import forest, publish, registry
 from smartcity.model.evaluation import Report, Rows, check_enough, evaluate
@@ -30,7 +31,6 @@ from smartcity.model.spec import (
     SPARK_FOLDER,
     SPEC_FILE,
     ModelSpec,
-    sha256_of,
 )
 from smartcity.profile import Profile
 from smartcity.settings import Settings
@@ -59,7 +59,7 @@ def export(forests: Forests, profile: Profile, dataset: Dataset, folder: Path) -
         city=profile.city,
         dataset=dataset.name,
         profile_id=profile.profile_id,
-        sha256={name: sha256_of(folder / name) for name in SERVED_FILES},
+        sha256={name: file_sha256(folder / name) for name in SERVED_FILES},
     )
     (folder / SPEC_FILE).write_text(spec.model_dump_json(indent=1))
     return spec

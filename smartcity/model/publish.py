@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from smartcity.features import FEATURE_NAMES
+from smartcity.hashing import file_sha256
 from smartcity.levels import ESTIMATE_MINUTES, HIGH_BELOW_RATIO, LOW_FROM_RATIO, MIN_VEHICLES
 from smartcity.model import pictures, registry
 from smartcity.model.evaluation import Report, Rows
 from smartcity.model.gate import Decision
-from smartcity.model.spec import MODEL_NAME, SPEC_FILE, ModelSpec, sha256_of
+from smartcity.model.spec import MODEL_NAME, SPEC_FILE, ModelSpec
 from smartcity.profile import Profile
 from smartcity.settings import Settings
 
@@ -64,7 +65,7 @@ def log_run(
         "accuracy": f"{figures.accuracy:.4f}",
         "persistence_macro_f1": f"{report.by_name['persistence'].macro_f1:.4f}",
     }
-    return registry.register(settings, run_id, source, sha256_of(folder / SPEC_FILE), tags)
+    return registry.register(settings, run_id, source, file_sha256(folder / SPEC_FILE), tags)
 
 
 def _by_hour(report: Report, test: Rows, profile: Profile) -> Any:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smartcity.errors import ModelError, NoChampionError
+from smartcity.hashing import file_sha256
 from smartcity.model.serving import ServingModel
-from smartcity.model.spec import MODEL_NAME, SPARK_FOLDER, SPEC_FILE, sha256_of
+from smartcity.model.spec import MODEL_NAME, SPARK_FOLDER, SPEC_FILE
 from smartcity.settings import Settings
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def load_version(settings: Settings, version: str) -> ServingModel:
                 mlflow.artifacts.download_artifacts(
                     artifact_uri=f"{source}/{name}", dst_path=str(local), tracking_uri=settings.mlflow
                 )
-            if not (local / SPEC_FILE).is_file() or sha256_of(local / SPEC_FILE) != registered.tags.get(SPEC_TAG):
+            if not (local / SPEC_FILE).is_file() or file_sha256(local / SPEC_FILE) != registered.tags.get(SPEC_TAG):
                 raise ModelError(f"version {version} of {MODEL_NAME} is not ours: its {SPEC_FILE} fails the checksum")
             return ServingModel.load(local, version)
     except (MlflowException, OSError) as error:

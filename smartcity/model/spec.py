@@ -1,6 +1,5 @@
 """What a registered version says about itself: enough to refuse a broken or foreign one before it scores a row."""
 
-import hashlib
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -8,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from smartcity.city import City
 from smartcity.errors import ModelError
 from smartcity.features import FEATURE_NAMES
+from smartcity.hashing import file_sha256
 from smartcity.levels import CLASSES
 
 MODEL_NAME = "congestion"
@@ -48,12 +48,6 @@ class ModelSpec(BaseModel):
         if spec.feature_names != FEATURE_NAMES or spec.classes != tuple(CLASSES):
             raise ModelError(f"{path} was trained on other features or classes; train again with this program")
         for name in SERVED_FILES:
-            if not (folder / name).is_file() or sha256_of(folder / name) != spec.sha256.get(name):
+            if not (folder / name).is_file() or file_sha256(folder / name) != spec.sha256.get(name):
                 raise ModelError(f"{folder / name} is missing or differs from its checksum")
         return spec
-
-
-def sha256_of(path: Path) -> str:
-    """Hex digest of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from smartcity.errors import InputError
+from smartcity.hashing import file_sha256
 from smartcity.tripfiles.discover import Found
 from smartcity.tripfiles.layout import BY_NAME, Kind, Layout, find_layout, other_kind, unknown_columns
 from smartcity.tripfiles.parsing import parse_lines, typed
 from smartcity.tripfiles.period import period_of_name, period_of_times
-from smartcity.tripfiles.scan import CHUNK_BYTES, Scan, file_sha256, scan_csv, scan_gzip
+from smartcity.tripfiles.scan import CHUNK_BYTES, Scan, scan_csv, scan_gzip
 from smartcity.tripfiles.sniff import ending_warning, sniff
 from smartcity.tripfiles.source import Format, Period, Span, TripFile
 

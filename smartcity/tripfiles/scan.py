@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from smartcity.errors import InputError
+from smartcity.hashing import file_sha256
 from smartcity.tripfiles.source import Span
 
 _BLOCK = 4 << 20
@@ -27,12 +28,6 @@ class Scan:
     samples: list[bytes] = field(default_factory=list)
     lines: int = 0
     tail: bytes = b""
-
-
-def file_sha256(path: Path) -> str:
-    """Content hash of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def scan_csv(path: Path, header_bytes: int, chunk_bytes: int = CHUNK_BYTES) -> Scan:

@@ -1,4 +1,4 @@
-"""Counter-based random numbers."""
+"""The digest of a file, and counter-based random numbers."""
 
 import numpy as np
 import pyarrow as pa
@@ -41,3 +41,10 @@ def test_uniform_and_normal_have_their_moments():
     assert uniform.mean() == pytest.approx(0.5, abs=0.005)
     assert (normal.mean(), normal.std()) == (pytest.approx(0, abs=0.01), pytest.approx(1, abs=0.01))
     assert np.corrcoef(normal, hashing.normal(keys, 2))[0, 1] == pytest.approx(0, abs=0.01)
+
+
+def test_the_digest_of_a_file_is_that_of_its_content(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    # FIPS 180-4's own example.
+    expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert hashing.file_sha256(tmp_path / "a") == expected
