@@ -16,6 +16,8 @@ import pyarrow as pa
 from smartcity.city import Bounds, City
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.int32]
 
 
 def _unit_vectors(latitude: Floats, longitude: Floats) -> Floats:
@@ -26,40 +28,47 @@ def _unit_vectors(latitude: Floats, longitude: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class _Projection:
-    """The fitted map (3 × 3) and the lookup array; ``cells[a - low_a, b - low_b]`` is an H3 index, 0 for none."""
+    """The fitted map (3 × 3) and the lookup array; ``codes[i - low_i, j - low_j]`` is a cell's number, -1 for none."""
 
     matrix: Floats
     low: tuple[int, int]
-    cells: npt.NDArray[np.uint64]
+    codes: Codes
 
-    def axial(self, latitude: Floats, longitude: Floats) -> npt.NDArray[np.int64]:
-        """Axial coordinates of the cell of each point, shape (2, n)."""
-        projected = self.matrix @ _unit_vectors(latitude, longitude).T
-        return _round_axial(projected[0] / projected[2], projected[1] / projected[2])
-
-    def index(self, latitude: Floats, longitude: Floats) -> npt.NDArray[np.uint64]:
-        """H3 index of each point; 0 outside the lookup array."""
-        a, b = self.axial(latitude, longitude)
-        a, b = a - self.low[0], b - self.low[1]
-        inside = (a >= 0) & (a < self.cells.shape[0]) & (b >= 0) & (b < self.cells.shape[1])
-        return np.where(inside, self.cells[np.where(inside, a, 0), np.where(inside, b, 0)], np.uint64(0))
-
-
-def _round_axial(a: Floats, b: Floats) -> npt.NDArray[np.int64]:
-    """Nearest hexagon centre in H3's local IJ axes (120° apart)."""
-    # H3's i and j axes are 120° apart: cube coordinates are (i, -j, j - i).
-    x, y, z = a, -b, b - a
-    rx, ry, rz = np.rint(x), np.rint(y), np.rint(z)
-    dx, dy, dz = np.abs(rx - x), np.abs(ry - y), np.abs(rz - z)
-    fix_x = (dx > dy) & (dx > dz)
-    fix_y = ~fix_x & (dy > dz)
-    rx = np.where(fix_x, -ry - rz, rx)
-    ry = np.where(fix_y, -rx - rz, ry)
-    return np.stack([rx, -ry]).astype(np.int64)
+    def numbers(self, latitude: Floats, longitude: Floats) -> Codes:
+        """Number of the cell of each point; -1 outside the lookup array."""
+        # The unit vector divided by cos(latitude): its length does not matter to a projective map.
+        phi, lam = np.radians(latitude), np.radians(longitude)
+        x, y, z = np.cos(lam), np.sin(lam), np.tan(phi)
+        m = self.matrix
+        scale = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z
+        i, j = _nearest_hexagon(
+            (m[0, 0] * x + m[0, 1] * y + m[0, 2] * z) / scale, (m[1, 0] * x + m[1, 1] * y + m[1, 2] * z) / scale
+        )
+        i -= self.low[0]
+        j -= self.low[1]
+        rows, columns = self.codes.shape
+        inside = (i >= 0) & (i < rows) & (j >= 0) & (j < columns)
+        if inside.all():
+            return np.asarray(self.codes.ravel()[i * columns + j])
+        return np.where(inside, self.codes.ravel()[np.where(inside, i * columns + j, 0)], -1).astype(np.int32)
 
 
-def _fit(bounds: Bounds, resolution: int) -> _Projection | None:
-    """Fit the projection on the cells that cover ``bounds``; None where no single projective map fits them."""
+def _nearest_hexagon(i: Floats, j: Floats) -> tuple[Ints, Ints]:
+    """Nearest hexagon centre in H3's local IJ axes, which are 120° apart.
+
+    With the second axis turned round they are 60° apart: each unit rhombus then is two equilateral triangles, and the
+    two comparisons below say which of its corners is nearest.
+    """
+    low_u, low_v = np.floor(i), np.floor(-j)
+    u, v = i - low_u, -j - low_v
+    lower = u <= v
+    low_u += (u + u + v) >= 1.0 + lower
+    low_v += (u + v + v) >= 2.0 - lower
+    return low_u.astype(np.int64), (-low_v).astype(np.int64)
+
+
+def _covering(bounds: Bounds, resolution: int) -> list[str]:
+    """All cells that reach into ``bounds``, and their neighbours, sorted."""
     box = h3.LatLngPoly(
         [
             (bounds.south, bounds.west),
@@ -69,7 +78,11 @@ def _fit(bounds: Bounds, resolution: int) -> _Projection | None:
         ]
     )
     inner = h3.h3shape_to_cells(box, resolution) or [h3.latlng_to_cell(*bounds.center, resolution)]
-    cells = sorted({ring for cell in inner for ring in h3.grid_disk(cell, 1)})
+    return sorted({ring for cell in inner for ring in h3.grid_disk(cell, 1)})
+
+
+def _fit(cells: list[str], bounds: Bounds, resolution: int) -> _Projection | None:
+    """Fit the projection on the cells that cover ``bounds``; None where no single projective map fits them."""
     origin = h3.latlng_to_cell(*bounds.center, resolution)
     try:
         axial = np.array([h3.cell_to_local_ij(origin, cell) for cell in cells], dtype=np.int64)
@@ -88,18 +101,21 @@ def _fit(bounds: Bounds, resolution: int) -> _Projection | None:
     if residual > 1e-5:
         return None
     low = axial.min(axis=0)
-    lookup = np.zeros(axial.max(axis=0) - low + 1, dtype=np.uint64)
-    lookup[tuple((axial - low).T)] = [h3.str_to_int(cell) for cell in cells]
+    lookup = np.full(axial.max(axis=0) - low + 1, -1, dtype=np.int32)
+    lookup[tuple((axial - low).T)] = np.arange(len(cells))
     return _Projection(matrix, (int(low[0]), int(low[1])), lookup)
 
 
 class CellGrid:
-    """The H3 cells of a city's bounds at its resolution."""
+    """The H3 cells of a city's bounds at its resolution, numbered in the order of their names."""
 
     def __init__(self, bounds: Bounds, resolution: int) -> None:
         self.bounds = bounds
         self.resolution = resolution
-        self._projection = _fit(bounds, resolution)
+        cells = _covering(bounds, resolution)
+        self.names: pa.StringArray = pa.array(cells, pa.string())
+        self._number = {cell: number for number, cell in enumerate(cells)}
+        self._projection = _fit(cells, bounds, resolution)
 
     @staticmethod
     @lru_cache(maxsize=8)
@@ -107,26 +123,30 @@ class CellGrid:
         """The grid of a city; fitted once per process."""
         return CellGrid(city.bounds, city.h3_resolution)
 
-    def indexes(self, latitude: Floats, longitude: Floats) -> npt.NDArray[np.uint64]:
-        """H3 index of each position as an integer; 0 outside the city's bounds or for NaN."""
+    def numbers(self, latitude: Floats, longitude: Floats) -> Codes:
+        """Number of the cell of each position, an index into ``names``; -1 outside the city's bounds or for NaN."""
         b = self.bounds
         inside = (latitude >= b.south) & (latitude <= b.north) & (longitude >= b.west) & (longitude <= b.east)
-        lat, lng = np.where(inside, latitude, b.south), np.where(inside, longitude, b.west)
+        everywhere = bool(inside.all())
+        lat = latitude if everywhere else np.where(inside, latitude, b.south)
+        lng = longitude if everywhere else np.where(inside, longitude, b.west)
         if self._projection is not None:
-            found = self._projection.index(lat, lng)
+            found = self._projection.numbers(lat, lng)
         else:
             found = np.fromiter(
-                (h3.str_to_int(h3.latlng_to_cell(y, x, self.resolution)) for y, x in zip(lat, lng, strict=True)),
-                dtype=np.uint64,
+                (self._number[h3.latlng_to_cell(y, x, self.resolution)] for y, x in zip(lat, lng, strict=True)),
+                dtype=np.int32,
                 count=len(lat),
             )
-        return np.where(inside, found, np.uint64(0))
+        return found if everywhere else np.where(inside, found, np.int32(-1))
+
+    def coded(self, numbers: Codes) -> pa.DictionaryArray:
+        """``cell_id`` of numbered cells as Arrow keeps repeated strings; null for -1."""
+        return pa.DictionaryArray.from_arrays(pa.array(numbers, mask=numbers < 0), self.names)
 
     def cells(self, latitude: Floats, longitude: Floats) -> pa.StringArray:
         """``cell_id`` of each position; null outside the city's bounds."""
-        distinct, inverse = np.unique(self.indexes(latitude, longitude), return_inverse=True)
-        names = pa.array([h3.int_to_str(int(cell)) if cell else None for cell in distinct], pa.string())
-        return names.take(pa.array(inverse))
+        return self.coded(self.numbers(latitude, longitude)).cast(pa.string())
 
 
 def neighbours(cell_id: str, rings: int = 1) -> list[str]:

@@ -78,17 +78,73 @@ class Routes:
             self.turn[rows],
         )
 
-    def at(self, share: Floats) -> tuple[Floats, Floats]:
-        """(along, across) of each car after ``share`` (0..1) of its way."""
+    def legs(self) -> "Legs":
+        """The same ways, prepared for asking where on them a car is."""
         split = np.where(self.avenue_first, self.delta_along, self.delta_across)
         whole = np.where(self.avenue_first, self.delta_across, self.delta_along)
-        split_length, whole_length = np.abs(split), np.abs(whole)
-        before = self.turn * split_length
-        driven = share * (split_length + whole_length)
-        on_whole = np.clip(driven - before, 0.0, whole_length)
-        on_split = np.copysign(np.minimum(driven - on_whole, split_length), split)
-        on_whole = np.copysign(on_whole, whole)
-        return (
-            self.along + np.where(self.avenue_first, on_split, on_whole),
-            self.across + np.where(self.avenue_first, on_whole, on_split),
+        first, zero = self.avenue_first.astype(np.float64), np.zeros(len(split))
+        split_sign, whole_sign = np.copysign(1.0, split), np.copysign(1.0, whole)
+        return Legs(
+            self.turn * np.abs(split),
+            np.abs(split),
+            np.abs(whole),
+            (self.along + zero, first * split_sign, (1.0 - first) * whole_sign),
+            (self.across + zero, (1.0 - first) * split_sign, first * whole_sign),
         )
+
+    def at(self, share: Floats) -> tuple[Floats, Floats]:
+        """(along, across) of each car after ``share`` (0..1) of its way."""
+        return self.legs().at(share)
+
+
+#: A coordinate as a linear function: its value at the start, per mile on the axis that is split, and on the other.
+Linear = tuple[Floats, Floats, Floats]
+
+
+@dataclass(frozen=True)
+class Legs:
+    """Ways in the form in which positions on them are a few multiplications. One entry per way, lengths in miles.
+
+    ``before`` is driven on the split axis before the first corner; ``first`` and ``second`` are the coordinates.
+    """
+
+    before: Floats
+    split_length: Floats
+    whole_length: Floats
+    first: Linear
+    second: Linear
+
+    def in_degrees(self, streets: StreetGrid) -> "Legs":
+        """The same with latitude and longitude in the place of (along, across)."""
+        zero = streets.to_degrees(np.zeros(1), np.zeros(1))
+        start = streets.to_degrees(self.first[0], self.second[0])
+        split = streets.to_degrees(self.first[1], self.second[1])
+        whole = streets.to_degrees(self.first[2], self.second[2])
+        first, second = ((start[axis], split[axis] - zero[axis], whole[axis] - zero[axis]) for axis in (0, 1))
+        return Legs(self.before, self.split_length, self.whole_length, first, second)
+
+    def repeat(self, ways: slice, counts: npt.NDArray[np.int64]) -> "Legs":
+        """Each of these ways as often as it is asked for."""
+
+        def repeated(axis: Linear) -> Linear:
+            start, split, whole = axis
+            return np.repeat(start[ways], counts), np.repeat(split[ways], counts), np.repeat(whole[ways], counts)
+
+        return Legs(
+            np.repeat(self.before[ways], counts),
+            np.repeat(self.split_length[ways], counts),
+            np.repeat(self.whole_length[ways], counts),
+            repeated(self.first),
+            repeated(self.second),
+        )
+
+    def at(self, share: Floats) -> tuple[Floats, Floats]:
+        """Both coordinates of each car after ``share`` (0..1) of its way."""
+        driven = share * (self.split_length + self.whole_length)
+        on_whole = driven - self.before
+        np.maximum(on_whole, 0.0, out=on_whole)
+        np.minimum(on_whole, self.whole_length, out=on_whole)
+        driven -= on_whole
+        on_split = np.minimum(driven, self.split_length, out=driven)
+        (x, x_split, x_whole), (y, y_split, y_whole) = self.first, self.second
+        return x + on_split * x_split + on_whole * x_whole, y + on_split * y_split + on_whole * y_whole

@@ -6,6 +6,8 @@ from functools import lru_cache
 import h3
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from smartcity.city import City, PlaceKind
 from smartcity.errors import SettingsError
@@ -96,11 +98,12 @@ def _raster(
     grid_along, grid_across = np.meshgrid(
         low[0] + (np.arange(rows) + 0.5) * pixel, low[1] + (np.arange(columns) + 0.5) * pixel, indexing="ij"
     )
-    found = CellGrid.of(city).indexes(*streets.to_degrees(grid_along.ravel(), grid_across.ravel()))
-    ids = np.array([h3.str_to_int(cell) for cell in cells], dtype=np.uint64)
-    order = np.argsort(ids)
-    place = np.minimum(np.searchsorted(ids[order], found), len(ids) - 1)
-    index = np.where(ids[order][place] == found, order[place], len(cells)).astype(np.int32).reshape(rows, columns)
+    grid = CellGrid.of(city)
+    # The last entry is reached by -1, a position in no cell of the grid.
+    place = np.full(len(grid.names) + 1, len(cells), dtype=np.int32)
+    place[pc.index_in(pa.array(cells), grid.names).to_numpy()] = np.arange(len(cells))
+    found = grid.numbers(*streets.to_degrees(grid_along.ravel(), grid_across.ravel()))
+    index = place[found].reshape(rows, columns)
     index[[0, -1], :] = len(cells)
     index[:, [0, -1]] = len(cells)
     return index, low, pixel
