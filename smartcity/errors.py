@@ -1,5 +1,7 @@
 """Every error this platform raises on purpose; a message names the thing, the value and the way out."""
 
+from pathlib import Path
+
 
 class TrafficError(Exception):
     """Base of the tree. The command line prints its message, without a traceback, and exits 1."""
@@ -39,3 +41,15 @@ class InstallError(TrafficError):
 
 class ServiceError(TrafficError):
     """A service does not start, does not answer, or its port is taken."""
+
+
+class JobError(TrafficError):
+    """A program that runs as a process of its own failed; ``lines`` are the last of what it said."""
+
+    def __init__(self, name: str, code: int, log: Path, lines: list[str]) -> None:
+        said = "\n  ".join(lines) or "(nothing)"
+        super().__init__(f"{name} failed (exit {code}); its last lines, of {log}:\n  {said}")
+        self.name = name
+        self.code = code
+        self.log = log
+        self.lines = lines

@@ -23,7 +23,7 @@ def command(name: str | None, size: tuple[str, ...], as_json: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="traffic-evaluate-") as folder:
         report = Path(folder) / "report.json"
         chosen = ("--dataset", name or settings.dataset)
-        run_job(settings, "spark_jobs.train", *chosen, *size, "--no-register", "--report", str(report))
+        run_job(settings, "evaluate", "spark_jobs.train", *chosen, *size, "--no-register", "--report", str(report))
         found = json.loads(report.read_text())
     click.echo(json.dumps({"dataset": name or settings.dataset, **found}) if as_json else _table(found))
 

@@ -1,33 +1,36 @@
-"""Start a batch job as a process of its own, show what it says, and hand back its figures."""
+"""Start a batch job as a process of its own, show how far it is, and hand back its figures."""
 
 import functools
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import click
+from rich.console import Console
 
-from smartcity.errors import TrafficError
-from smartcity.services import java
-from smartcity.settings import ROOT, Settings
+from smartcity.cli.progress import message, stage_progress
+from smartcity.services import child, java
+from smartcity.settings import Settings
 
 
-def run_job(settings: Settings, module: str, *arguments: str) -> dict[str, Any]:
-    """Run ``python -m module``; its standard error goes to ours. Returns: its last JSON line.
+def run_job(settings: Settings, name: str, module: str, *arguments: str) -> dict[str, Any]:
+    """Run ``python -m module``; what it says goes to ``HOME/logs/NAME.log``. Returns: its last JSON line.
 
-    Raises: TrafficError with the job's own last words where it fails.
+    Raises: JobError with the job's own last words where it fails.
     """
-    environment = {**os.environ, **java.environment(settings)}
-    command = [sys.executable, "-m", module, *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT) as process:
-        assert process.stdout is not None
-        lines = [line for line in process.stdout if line.strip()]
-    if process.returncode:
-        raise TrafficError(f"{module} failed with exit code {process.returncode}; its messages stand above")
-    figures: dict[str, Any] = json.loads(lines[-1])
+    figures: dict[str, Any] = {}
+    with stage_progress(Console(stderr=True, soft_wrap=True), waiting=name) as bars:
+
+        def watch(line: str) -> None:
+            if message(line) is None and line.startswith("{"):
+                figures.clear()
+                figures.update(json.loads(line))
+            bars.line(line)
+
+        command = [sys.executable, "-m", module, *arguments]
+        log = settings.home / "logs" / f"{name}.log"
+        child.run(name, command, log, java.environment(settings), watch, bars.line)
     return figures
 
 

@@ -1,7 +1,6 @@
 """The steps of ``traffic up``, in order."""
 
 import importlib.metadata
-import json
 import sys
 import time
 from dataclasses import dataclass
@@ -124,21 +123,16 @@ def make_city(plan: Plan, step: Step) -> str:
         if not (source / GENERATED_MARK).exists():
             size = ("--days", str(plan.days), "--trips-per-day", str(plan.trips_per_day), "--seed", str(plan.seed))
             command = [sys.executable, "-m", "smartcity", "generate", *size, "--out", str(source)]
-            steps.run(settings, "generate", command, environment, step.say)
+            with step.bars("generating trips and vehicles") as bars:
+                steps.run(settings, "generate", command, environment, bars.line)
         pipeline = [sys.executable, "-m", "spark_jobs.pipeline", "generated", "--dataset", dataset.name]
-        steps.run(settings, "pipeline", [*pipeline, str(source)], environment, lambda line: _stage(step, line))
+        with step.bars("starting Spark") as bars:
+            steps.run(settings, "pipeline", [*pipeline, str(source)], environment, bars.line)
         truth.load(dataset, source / "truth")
         days = dataset.features.dates()
         if not days:
             raise ServiceError(f"the batch made no features; see {settings.home / 'logs' / 'pipeline.log'}")
     return f"{dataset.name}: {len(days)} days, {days[0]} to {days[-1]}"
-
-
-def _stage(step: Step, line: str) -> None:
-    """Show a stage of the batch, which reports itself as a JSON line; Spark's own chatter only goes to the log."""
-    if line.startswith('{"stage"'):
-        said = json.loads(line)
-        step.say(f"{said['stage']} {said['state']}")
 
 
 def train(settings: Settings, step: Step) -> str:

@@ -8,16 +8,29 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
+from smartcity.cli.progress import StageProgress, stage_progress
+
 LINE_WIDTH = 100
 
 
 class Step:
     """A step under way: ``say`` shows where it is, ``result`` is what its line ends with."""
 
-    def __init__(self, title: str, status: Status | None) -> None:
+    def __init__(self, title: str, console: Console, status: Status | None) -> None:
         self.title = title
         self.result = ""
+        self._console = console
         self._status = status
+
+    @contextmanager
+    def bars(self, waiting: str) -> Iterator[StageProgress]:
+        """Show the stages of a job in place of the title while the body runs."""
+        if self._status is not None:
+            self._status.stop()
+        with stage_progress(self._console, waiting, indent=2) as bars:
+            yield bars
+        if self._status is not None:
+            self._status.start()
 
     def say(self, text: str) -> None:
         """Show the newest line of what goes on; without a terminal, nothing."""
@@ -36,7 +49,7 @@ class Steps:
         """Show ``title`` while the body runs, then its line with the result and the time."""
         started = time.monotonic()
         status = self.console.status(title) if self.console.is_terminal else None
-        step = Step(title, status)
+        step = Step(title, self.console, status)
         if status is None:
             self.console.print(f"… {title}", highlight=False)
         else:

@@ -16,7 +16,7 @@ def command(dataset: str | None, size: tuple[str, ...], as_json: bool) -> None:
     """Train a model, log it to MLflow, register it, and promote it if it is better."""
     settings = Settings()
     chosen = ("--dataset", dataset or settings.dataset)
-    figures = run_job(settings, "spark_jobs.train", *chosen, *size)
+    figures = run_job(settings, "train", "spark_jobs.train", *chosen, *size)
     if as_json:
         click.echo(json.dumps(figures))
         return
