@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Engine, case, func, select
 from api.models import HistoryPoint
 from smartcity.levels import Level
 from smartcity.messages import ScoredWindow
-from smartcity.store.reader import newest_window_start, progress, scored_windows
+from smartcity.store.reader import CHANCE_HIGH, newest_window_start, progress, scored_windows
 from smartcity.store.tables import WINDOWS_QUERY, WindowRow
 
 #: The state at start is seeded with the newest window of each cell over this span.
@@ -83,21 +83,20 @@ def _sums(engine: Engine, span: Span, cell_id: str | None) -> list[Any]:
 
 
 def _forecasts(engine: Engine, span: Span, window: timedelta, cell_id: str | None) -> list[Any]:
-    """One row per target window (named by its end): forecasts made for it, and how many of them say ``high``."""
+    """One row per target window (named by its end): forecasts made for it, and the sum of their chances of ``high``.
+
+    Of cells whose level was known when the forecast was made, as the share that was seen is of known cells.
+    """
     conditions: list[ColumnElement[bool]] = [
         WindowRow.forecast_for_utc >= span.start + window,
         WindowRow.forecast_for_utc < span.end + window,
         WindowRow.forecast_level.is_not(None),
-        WindowRow.forecast_level != Level.UNKNOWN.value,
+        WindowRow.level != Level.UNKNOWN.value,
     ]
     if cell_id is not None:
         conditions.append(WindowRow.cell_id == cell_id)
     query = (
-        select(
-            WindowRow.forecast_for_utc,
-            func.count(),
-            func.sum(case((WindowRow.forecast_level == Level.HIGH.value, 1), else_=0)),
-        )
+        select(WindowRow.forecast_for_utc, func.count(), func.sum(CHANCE_HIGH))
         .where(*conditions)
         .group_by(WindowRow.forecast_for_utc)
     )
@@ -108,7 +107,7 @@ def _forecasts(engine: Engine, span: Span, window: timedelta, cell_id: str | Non
 def series(
     engine: Engine, span: Span, window: timedelta, horizon: timedelta, cell_id: str | None = None
 ) -> list[HistoryPoint]:
-    """Speed, ratio and share of cells at ``high`` per step, with the share that was forecast for that very time.
+    """Speed, ratio and share of cells at ``high`` per step, with the share that was expected for that very time.
 
     Args:
         engine: the serving database.
@@ -130,18 +129,18 @@ def series(
         row = np.array([value or 0 for value in sums], dtype=np.float64)
         totals[bucket] = totals.get(bucket, np.zeros(len(row))) + row
         windows[bucket] = windows.get(bucket, 0) + 1
-    foretold: dict[int, tuple[int, int]] = {}
-    for target_end, count, high in _forecasts(engine, ahead, window, cell_id):
+    foretold: dict[int, tuple[int, float]] = {}
+    for target_end, count, chances in _forecasts(engine, ahead, window, cell_id):
         bucket = span.bucket(target_end - window)
-        before = foretold.get(bucket, (0, 0))
-        foretold[bucket] = (before[0] + count, before[1] + (high or 0))
+        before = foretold.get(bucket, (0, 0.0))
+        foretold[bucket] = (before[0] + count, before[1] + chances)
     return [
         _point(span.time_of(bucket), totals.get(bucket), windows.get(bucket, 0), foretold.get(bucket))
         for bucket in sorted(set(totals) | set(foretold))
     ]
 
 
-def _point(time: datetime, sums: np.ndarray | None, windows: int, foretold: tuple[int, int] | None) -> HistoryPoint:
+def _point(time: datetime, sums: np.ndarray | None, windows: int, foretold: tuple[int, float] | None) -> HistoryPoint:
     forecast_share = _share(foretold[1], foretold[0]) if foretold else None
     if sums is None:
         return HistoryPoint(time_utc=time, forecast_share_high=forecast_share)

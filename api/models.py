@@ -154,7 +154,11 @@ class HistoryPoint(BaseModel):
     ratio: float | None = Field(default=None, description="Mean speed / free-flow over cells with a known level.")
     vehicle_count: int | None = Field(default=None, description="Vehicles per window, summed over cells.")
     share_high: float | None = Field(default=None, description="Share of known cells at level high, 0..1.")
-    forecast_share_high: float | None = Field(default=None, description="The share that was forecast for this time.")
+    forecast_share_high: float | None = Field(
+        default=None,
+        description="The share that was expected for this time: mean probability of high over the cells whose level "
+        "was known when the forecast was made; of one cell, its own probability.",
+    )
     cells: int | None = Field(default=None, description="Cells with a known level per window.")
 
 
@@ -205,6 +209,10 @@ class Stats(BaseModel):
     positions: int | None = Field(description="Positions in the lake.")
     lake_bytes: int | None = Field(description="Size of the lake's published files.")
     cells: int = Field(description="Places with live data.")
+    congested_share: float | None = Field(description="Known places at level high now, 0..1.")
+    forecast_congested_share: float | None = Field(
+        description="The share of them to expect at the end of the horizon: their mean probability of high."
+    )
     events_per_second: float
     events_total: int | None = Field(description="Events the stream took in since its first start.")
     events_rejected: int | None = Field(description="Events that broke the contract or a bound.")

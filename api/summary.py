@@ -15,9 +15,8 @@ DELAY_SPAN = timedelta(minutes=1)
 LONGEST_DELAY = timedelta(hours=1)
 
 
-def _share(windows: Sequence[Level]) -> float | None:
-    known = [level for level in windows if level is not Level.UNKNOWN]
-    return round(sum(level is Level.HIGH for level in known) / len(known), 4) if known else None
+def _mean(shares: Sequence[float]) -> float | None:
+    return round(sum(shares) / len(shares), 4) if shares else None
 
 
 def delay_seconds(windows: Sequence[ScoredWindow]) -> float | None:
@@ -57,15 +56,16 @@ def summarise(
     )
     forecasts = [window.forecast for window in windows if window.forecast is not None]
     versions = Counter(forecast.model_version for forecast in forecasts).most_common(1)
-    unknown = sum(window.level is Level.UNKNOWN for window in windows)
+    known = [window for window in windows if window.level is not Level.UNKNOWN]
     return CitySummary(
         data_time_utc=max((window.window_end_utc for window in windows), default=None),
         vehicle_count=vehicles_on_map or sum(window.vehicle_count for window in windows),
         avg_speed_mph=round(distance / positions, 2) if positions else None,
-        cells_known=len(windows) - unknown,
-        cells_unknown=unknown,
-        congested_share=_share([window.level for window in windows]),
-        forecast_congested_share=_share([forecast.level for forecast in forecasts]),
+        cells_known=len(known),
+        cells_unknown=len(windows) - len(known),
+        congested_share=_mean([float(window.level is Level.HIGH) for window in known]),
+        # Of the same cells as the share now, or the difference of the two would be one of places, not of time.
+        forecast_congested_share=_mean([window.forecast.chance_high for window in known if window.forecast]),
         events_per_second=round(events_per_second, 1),
         delay_seconds=delay_seconds(windows),
         live_accuracy=live.model.accuracy,

@@ -32,6 +32,11 @@ class Forecast(Message):
     expected_speed_mph: float | None
     model_version: str = Field(description="Version in the registry, or 'persistence' where there is no model.")
 
+    @property
+    def chance_high(self) -> float:
+        """Probability of ``high``; a method without probabilities is taken at its word. Shares are means of these."""
+        return float(self.level is Level.HIGH) if self.probability_high is None else self.probability_high
+
 
 class ScoredWindow(Message):
     """One cell in one window: what was seen, the level, and the forecast 15 minutes ahead."""
@@ -71,7 +76,10 @@ class CitySummary(Message):
     cells_known: int
     cells_unknown: int
     congested_share: float | None = Field(description="Known cells at level high, 0..1.")
-    forecast_congested_share: float | None
+    forecast_congested_share: float | None = Field(
+        description="The share to expect: mean probability of high over the cells that are known now and have a "
+        "forecast. Counting the likeliest levels would understate it."
+    )
     events_per_second: float
     delay_seconds: float | None = Field(description="Median age of an event when its window was written.")
     live_accuracy: float | None = Field(description="Share of due forecasts that came true; None before the first.")

@@ -39,10 +39,12 @@ def _wrong(parameter: str, message: str) -> Problem:
 
 @endpoint(blueprint, "/api/historical", query=HistoricalQuery, answer=Historical, problems=(503,))
 def historical(context: Context, query: HistoricalQuery) -> Historical:
-    """Speed, ratio and share of congested cells over time, beside the share that was forecast for that time.
+    """Speed, ratio and share of congested cells over time, beside the share that was expected for that time.
 
-    The whole city or one cell. Each forecast stands at the time it is for, so share_high and forecast_share_high of a
-    step can be compared; steps ahead of the newest window have a forecast only.
+    The whole city or one cell. The expected share is the mean of the forecasts' probabilities of high: the likeliest
+    level of each cell would understate it, since few cells are likelier high than not. Each forecast stands at the time
+    it is for, so share_high and forecast_share_high of a step can be compared; steps ahead of the newest window have a
+    forecast only.
     """
     newest = newest_window_start(context.engine)
     if newest is None:

@@ -49,6 +49,8 @@ def stats(context: Context, query: Query) -> Stats:
         positions=context.lake.positions,
         lake_bytes=context.lake.lake_bytes,
         cells=len(cells),
+        congested_share=summary.congested_share,
+        forecast_congested_share=summary.forecast_congested_share,
         events_per_second=summary.events_per_second,
         events_total=newest["total_read"] if newest else None,
         events_rejected=newest["total_rejected"] if newest else None,

@@ -86,7 +86,8 @@ def _prediction(window: ScoredWindow) -> Prediction | None:
 def predictions(context: Context, query: PredictionsQuery) -> Predictions:
     """The forecast for each cell: level, probabilities, expected speed, when it was made and for when.
 
-    Cells with too few vehicles have none and are left out.
+    The level is the likeliest one. Cells without a vehicle in the last 10 minutes have no forecast and are left out;
+    without a model, all cells whose level is unknown.
     """
     _, cells = context.state.view()
     made = (_prediction(cell.window) for cell in _chosen(context, cells.values(), query))

@@ -5,14 +5,20 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Engine, RowMapping, func, select
+from sqlalchemy import Engine, RowMapping, case, func, select
 
 from smartcity import columns
+from smartcity.levels import Level
 from smartcity.messages import Forecast, ScoredWindow
 from smartcity.store.tables import StreamProgress, WindowRow
 
 #: Columns of ``columns.WINDOWS`` that the database keeps: all but the partition's date.
 WINDOWS = pa.schema([field for field in columns.WINDOWS if field.name != "date"])
+
+#: ``Forecast.chance_high`` in the database; its mean is the share of congested places to expect.
+CHANCE_HIGH = func.coalesce(
+    WindowRow.probability_high, case((WindowRow.forecast_level == Level.HIGH.value, 1.0), else_=0.0)
+)
 
 
 def newest_window_start(engine: Engine) -> datetime | None:

@@ -17,6 +17,10 @@ FREE_FLOW = 20.0
 SUMS = WindowSums(speed_sum=1000, speed_square_sum=100_000, vehicle_bits=7)
 
 
+#: Probabilities of low, medium and high behind each forecast level.
+PROBABILITIES = {"low": (0.6, 0.3, 0.1), "medium": (0.2, 0.6, 0.2), "high": (0.1, 0.2, 0.7)}
+
+
 def start_of(steps_ago: int) -> datetime:
     return NOW - steps_ago * WINDOW
 
@@ -35,13 +39,14 @@ def scored(
     end = start + WINDOW
     told = None
     if forecast is not None:
+        low, medium, high = PROBABILITIES.get(forecast, (None, None, None))
         told = Forecast(
             made_utc=end,
             for_utc=end + HORIZON,
             level=Level(forecast),
-            probability_low=0.2,
-            probability_medium=0.3,
-            probability_high=0.5,
+            probability_low=low,
+            probability_medium=medium,
+            probability_high=high,
             expected_speed_mph=9.5,
             model_version=model,
         )

@@ -5,7 +5,7 @@ from flask.testing import FlaskClient
 from api.context import Context
 from api.models import default_step
 from smartcity.store.writer import upsert_windows, window_row
-from tests.api.rows import FAST, SLOW, SUMS, scored, start_of
+from tests.api.rows import FAST, QUIET, SLOW, SUMS, scored, start_of
 
 
 def series(client: FlaskClient, **query: object) -> list[dict]:
@@ -27,7 +27,8 @@ def test_city_wide_figures_of_one_window(client: FlaskClient) -> None:
         "ratio": 0.65,
         "vehicle_count": 12,
         "share_high": 0.5,
-        "forecast_share_high": 0.5,
+        # The mean of 0.1 and 0.7, though the likeliest levels are low and high.
+        "forecast_share_high": 0.4,
         "cells": 2,
     }
 
@@ -37,15 +38,32 @@ def test_a_forecast_stands_at_the_time_it_is_for(client: FlaskClient, context: C
     with context.engine.begin() as connection:
         upsert_windows(connection, [window_row(scored(SLOW, 10, 0.4, "high", forecast="low"), SUMS)])
     points = series(client, step_minutes=2, cell_id=SLOW)
-    assert at(points, "2026-03-03T16:56:00Z")["forecast_share_high"] == 0.0
+    assert at(points, "2026-03-03T16:56:00Z")["forecast_share_high"] == 0.1
     assert at(points, "2026-03-03T16:56:00Z")["share_high"] == 1.0
-    assert at(points, "2026-03-03T16:58:00Z")["forecast_share_high"] == 1.0
+    assert at(points, "2026-03-03T16:58:00Z")["forecast_share_high"] == 0.7
+
+
+def test_an_expected_share_is_of_known_cells_and_takes_a_method_without_probabilities_at_its_word(
+    client: FlaskClient, context: Context
+) -> None:
+    certain = {"probability_low": None, "probability_medium": None, "probability_high": None}
+    quiet, slow = (
+        scored(QUIET, 0, None, "unknown", forecast="high"),
+        scored(SLOW, 0, 0.4, "high", forecast="high", model="persistence"),
+    )
+    slow = slow.model_copy(update={"forecast": slow.forecast.model_copy(update=certain)})
+    with context.engine.begin() as connection:
+        upsert_windows(connection, [window_row(window, SUMS) for window in (quiet, slow)])
+    context.state.apply([quiet, slow])
+    expected = (0.1 + 1.0) / 2
+    assert series(client, step_minutes=2)[-1]["forecast_share_high"] == expected
+    assert client.get("/api/stats").json["forecast_congested_share"] == expected
 
 
 def test_the_filling_window_is_left_out_and_forecasts_reach_beyond_it(client: FlaskClient) -> None:
     points = series(client, step_minutes=2)
     assert at(points, "2026-03-03T17:00:00Z")["vehicle_count"] is None
-    assert at(points, "2026-03-03T17:00:00Z")["forecast_share_high"] == 0.5
+    assert at(points, "2026-03-03T17:00:00Z")["forecast_share_high"] == 0.4
     assert points[-1]["time_utc"] == "2026-03-03T17:16:00Z"
 
 

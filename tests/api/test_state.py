@@ -65,7 +65,7 @@ def test_the_summary_is_of_known_cells_and_says_how_many_are_not() -> None:
     ]
     live = LiveScore(Score(10, 8, 7))
     row = summarise(windows, vehicles_on_map=0, events_per_second=12.34, live=live, model_version=None)
-    assert (row.cells_known, row.cells_unknown, row.congested_share, row.forecast_congested_share) == (2, 1, 0.5, 0.5)
+    assert (row.cells_known, row.cells_unknown, row.congested_share, row.forecast_congested_share) == (2, 1, 0.5, 0.4)
     assert row.avg_speed_mph == 10.5  # (18 · 4 + 8 · 12) / 16
     assert row.vehicle_count == 20
     assert (row.live_accuracy, row.persistence_accuracy, row.scored_forecasts) == (0.8, 0.7, 10)

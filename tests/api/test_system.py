@@ -79,6 +79,7 @@ def test_stats_join_live_figures_with_those_of_the_lake(client: FlaskClient, con
     assert stats["trips"] == 3
     assert stats["lake_bytes"] > 500
     assert stats["cells"] == 3
+    assert (stats["congested_share"], stats["forecast_congested_share"]) == (0.5, 0.4)
     assert (stats["events_total"], stats["events_rejected"], stats["lag_events"]) == (100, 8, 12)
     assert stats["model_version"] == "3"
     # Windows 9 to 59 ago have an outcome: FAST is always right; SLOW was medium and stayed so for 22 of them, which

@@ -75,9 +75,9 @@ def test_predictions_carry_level_probabilities_speed_version_and_times(client: F
             "made_utc": "2026-03-03T17:02:00Z",
             "for_utc": "2026-03-03T17:18:00Z",
             "level": "high",
-            "probability_low": 0.2,
-            "probability_medium": 0.3,
-            "probability_high": 0.5,
+            "probability_low": 0.1,
+            "probability_medium": 0.2,
+            "probability_high": 0.7,
             "expected_speed_mph": 9.5,
             "model_version": "3",
             "level_now": "high",
@@ -124,7 +124,7 @@ def test_a_cell_shows_its_state_shape_and_history(client: FlaskClient) -> None:
     assert outcomes == [1.0] * 29
     ahead = [point for point in answer["history"] if point["share_high"] is None]
     assert ahead[-1]["time_utc"] == "2026-03-03T17:16:00Z"
-    assert ahead[-1]["forecast_share_high"] == 1.0
+    assert ahead[-1]["forecast_share_high"] == 0.7
 
 
 def test_a_cell_that_fell_silent_is_still_answered_from_the_database(client: FlaskClient, context: Context) -> None:
