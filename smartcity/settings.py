@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     stream_trigger_seconds: float = Field(default=1.0, gt=0)
     allowed_lateness_minutes: int = Field(default=4, ge=0, description="Later events are counted, not aggregated.")
     future_tolerance_seconds: int = Field(default=60, ge=0, description="Events further ahead of now are rejected.")
+    history_days: int = Field(
+        default=30, ge=1, le=3650, description="Days of scored windows that the serving database keeps."
+    )
     push_seconds: float = Field(default=2.0, gt=0, description="Interval of WebSocket updates.")
     api_threads: int = Field(
         default=256, ge=8, le=10_000, description="Requests and WebSocket clients that the API serves at once."

@@ -27,6 +27,7 @@ from smartcity.store.writer import (
 )
 from streaming.champion import ChampionWatch
 from streaming.outbox import Outbox
+from streaming.retention import Retention
 
 #: The live city and the counts are seeded with this much after a restart.
 RESTORE = timedelta(hours=4)
@@ -102,12 +103,21 @@ class Counted:
 class WindowSink:
     """Takes the rows of one batch after another."""
 
-    def __init__(self, live: LiveCity, profile: Profile, engine: Engine, outbox: Outbox, watch: ChampionWatch) -> None:
+    def __init__(
+        self,
+        live: LiveCity,
+        profile: Profile,
+        engine: Engine,
+        outbox: Outbox,
+        watch: ChampionWatch,
+        retention: Retention,
+    ) -> None:
         self._live = live
         self._profile = profile
         self._engine = engine
         self._outbox = outbox
         self._watch = watch
+        self._retention = retention
         self._counted = Counted()
         self._written: dict[Key, tuple[Any, ...]] = {}
         self.stages: dict[str, float] = {}
@@ -145,6 +155,7 @@ class WindowSink:
         self._outbox.scored(scored)
         self._outbox.flush()
         self._remember(scored)
+        self._retention.apply(figures.newest_event_utc)
         self.stages = {
             "score": at_score - started,
             "store": at_store - at_score,

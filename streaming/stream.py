@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import timedelta
 
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
@@ -36,6 +37,7 @@ from streaming.query import (
     rejected_events,
     stream_session,
 )
+from streaming.retention import Retention
 from streaming.sinks import RejectedSink, WindowSink
 from streaming.supervision import SupervisedQuery
 
@@ -129,7 +131,8 @@ def _run(settings: Settings, dataset: Dataset, rebuild: bool) -> None:
         spark.stop()
         return
     live = LiveCity(dataset.city, scoring.profile, scoring.model)
-    sink = WindowSink(live, scoring.profile, engine, Outbox(settings), watch)
+    retention = Retention(engine, timedelta(days=settings.history_days))
+    sink = WindowSink(live, scoring.profile, engine, Outbox(settings), watch, retention)
     sink.restore(count=not checkpoints[WINDOWS_QUERY].is_fresh)
     running = queries(spark, settings, dataset, checkpoints, sink, RejectedSink(engine, Outbox(settings)))
     # Python runs signal handlers in the main thread only, between bytecodes: it must not sit in a call into the JVM.

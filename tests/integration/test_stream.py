@@ -4,14 +4,12 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 
 import h3
-import numpy as np
 import pyarrow as pa
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -20,14 +18,14 @@ from smartcity import columns
 from smartcity.events import encode_fields
 from smartcity.lake import Dataset
 from smartcity.messages import ScoredWindow
-from smartcity.profile import SLOTS, Profile
 from smartcity.services import kafka
 from smartcity.services.ports import free_port
-from smartcity.settings import ROOT, Settings
+from smartcity.settings import Settings
 from smartcity.store.engine import create_engine
 from smartcity.store.reader import progress, recent_windows, scored_windows
 from smartcity.topics import DASHBOARD_EVENTS, VEHICLE_POSITIONS, VEHICLE_POSITIONS_REJECTED
-from tests.integration.processes import broker
+from tests.integration.processes import broker, running, wait_for
+from tests.streaming.profiles import even_profile
 
 pytestmark = pytest.mark.integration
 
@@ -70,48 +68,24 @@ def settings(tmp_path_factory, service_settings, broker_jars):
 def fit_a_profile(dataset):
     dataset.create(dataset.city)
     cell = h3.latlng_to_cell(40.72, -73.99, dataset.city.h3_resolution)
-    one, days = np.ones(1), np.array([START.toordinal() - 7])
-    Profile(
-        city=dataset.city,
-        train_until_utc=START - timedelta(days=1),
-        cells=(cell,),
-        free_flow_mph=20 * one,
-        ratio_mean=0.8 * one,
-        ratio_std=0.1 * one,
-        ratio_p10=0.5 * one,
-        latitude=40.72 * one,
-        longitude=-73.99 * one,
-        days=days,
-        counts=np.ones((1, SLOTS, 1)),
-        ratio_sums=0.8 * np.ones((1, SLOTS, 1)),
-    ).save(dataset)
+    even_profile(dataset.city, (cell,), START - timedelta(days=1)).save(dataset)
 
 
-def environment(settings):
+def log_of(settings, module):
+    return settings.home / f"{module}.log"
+
+
+def started(settings, module, *arguments):
+    """The program as a process group of its own, gone when the context ends."""
     names = ("home", "jars", "kafka_port", "kafka_controller_port", "mlflow_port")
     values = {f"TRAFFIC_{name.upper()}": str(getattr(settings, name)) for name in names}
-    return {**os.environ, **values, "TRAFFIC_STREAM_DRIVER_MEMORY": "1g"}
-
-
-def start(settings, module, *arguments):
-    log = (settings.home / f"{module}.log").open("ab")
     command = [sys.executable, "-m", module, *arguments]
-    return subprocess.Popen(
-        command, env=environment(settings), cwd=ROOT, stdout=log, stderr=log, start_new_session=True
-    )
+    return running(command, log_of(settings, module), {**values, "TRAFFIC_STREAM_DRIVER_MEMORY": "1g"})
 
 
 def kill(process):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-
-
-def wait(condition, process, log, seconds=400):
-    end = time.monotonic() + seconds
-    while not condition():
-        if process.poll() is not None or time.monotonic() > end:
-            pytest.fail(f"exit {process.poll()}, waited in vain:\n{log.read_text()[-3000:]}")
-        time.sleep(0.5)
 
 
 def events():
@@ -181,7 +155,7 @@ def consume(settings, topic):
 def test_the_database_equals_a_plain_count_also_after_the_stream_was_killed(settings):
     dataset, engine = Dataset.of(settings), create_engine(settings)
     fit_a_profile(dataset)
-    rows, log = events(), settings.home / "streaming.stream.log"
+    rows, log = events(), log_of(settings, "streaming.stream")
     messages = [(row[0].encode(), encode_fields(*row, None)) for row in rows]
     poison = list(POISON)
     for number, payload in enumerate(poison):
@@ -192,22 +166,18 @@ def test_the_database_equals_a_plain_count_also_after_the_stream_was_killed(sett
         found = progress(engine).get(query)
         return found["total_read"] if found else 0
 
-    process = start(settings, "streaming.stream")
-    try:
+    with started(settings, "streaming.stream") as process:
         produce(settings, messages[:half])
-        wait(lambda: (settings.home / "serving.db").exists() and read("windows") > 0, process, log)
+        wait_for(lambda: (settings.home / "serving.db").exists() and read("windows") > 0, process, log)
         # In its stride: events keep coming while it is killed, so that a batch is under way.
         produce(settings, messages[half : half + 300])
         time.sleep(1.0)
         kill(process)
-        produce(settings, messages[half + 300 :])
-        process = start(settings, "streaming.stream")
-        wait(lambda: read("windows") == read("rejected") == len(messages), process, log)
+    produce(settings, messages[half + 300 :])
+    with started(settings, "streaming.stream") as process:
+        wait_for(lambda: read("windows") == read("rejected") == len(messages), process, log)
         os.killpg(process.pid, signal.SIGTERM)
         assert process.wait(60) == 0
-    finally:
-        if process.poll() is None:
-            kill(process)
 
     assert stored(engine) == expected(rows, dataset.city)
     figures = progress(engine)["windows"]
@@ -236,9 +206,9 @@ def test_a_checkpoint_of_another_state_is_refused_by_the_stream(settings):
     content = definition.read_text()
     definition.write_text(content.replace('"window_minutes": 2', '"window_minutes": 5'))
     try:
-        process = start(settings, "streaming.stream")
-        assert process.wait(120) == 1
-        assert "--rebuild" in (settings.home / "streaming.stream.log").read_text()[-2000:]
+        with started(settings, "streaming.stream") as process:
+            assert process.wait(120) == 1
+        assert "--rebuild" in log_of(settings, "streaming.stream").read_text()[-2000:]
     finally:
         definition.write_text(content)
 
@@ -264,14 +234,14 @@ def test_a_replay_killed_and_started_again_sends_each_position_once(settings):
     dataset.positions.write(pa.Table.from_pylist(positions, columns.POSITIONS))
     before = len(consume(settings, VEHICLE_POSITIONS.name))
     arguments = ("--dataset", "recorded", "--as-recorded", "--speed", "max", "--max-rate", "4000")
-    log = settings.home / "streaming.replay.log"
+    log = log_of(settings, "streaming.replay")
     for _ in range(3):
-        process = start(settings, "streaming.replay", *arguments)
-        at_start = len(consume(settings, VEHICLE_POSITIONS.name))
-        wait(lambda: len(consume(settings, VEHICLE_POSITIONS.name)) > at_start + 500, process, log)  # noqa: B023
-        kill(process)
-    process = start(settings, "streaming.replay", *arguments)
-    assert process.wait(300) == 0, log.read_text()[-2000:]
+        with started(settings, "streaming.replay", *arguments) as process:
+            at_start = len(consume(settings, VEHICLE_POSITIONS.name))
+            wait_for(lambda: len(consume(settings, VEHICLE_POSITIONS.name)) > at_start + 500, process, log)  # noqa: B023
+            kill(process)
+    with started(settings, "streaming.replay", *arguments) as process:
+        assert process.wait(300) == 0, log.read_text()[-2000:]
     sent = [value for _, value in consume(settings, VEHICLE_POSITIONS.name) if value.startswith(b'{"vehicle_id":"r')]
     mine = [(event["vehicle_id"], event["timestamp"]) for event in map(json.loads, sent)]
     assert len(mine) == len(set(mine)) == len(positions)

@@ -1,3 +1,4 @@
+import time
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -9,11 +10,12 @@ from smartcity import columns
 from smartcity.city import City
 from smartcity.levels import Level
 from smartcity.live import LiveCity
-from smartcity.profile import SLOTS, Profile
 from smartcity.settings import Settings
 from smartcity.store.engine import create_all, create_engine
 from smartcity.store.reader import progress, scored_windows
+from streaming.retention import PRUNE_SECONDS, Retention
 from streaming.sinks import Incoming, RejectedSink, WindowSink
+from tests.streaming.profiles import even_profile
 
 NOON = datetime(2026, 3, 4, 17, 0, tzinfo=UTC)
 CELLS = ("882a100d65fffff", "882a100d67fffff")
@@ -43,21 +45,7 @@ class NoNews:
 
 
 def profile():
-    cells, days = np.ones(2), np.array([NOON.toordinal() - 7])
-    return Profile(
-        city=City(),
-        train_until_utc=NOON - timedelta(days=1),
-        cells=CELLS,
-        free_flow_mph=20 * cells,
-        ratio_mean=0.8 * cells,
-        ratio_std=0.1 * cells,
-        ratio_p10=0.5 * cells,
-        latitude=40.7 * cells,
-        longitude=-74.0 * cells,
-        days=days,
-        counts=np.ones((1, SLOTS, 2)),
-        ratio_sums=0.8 * np.ones((1, SLOTS, 2)),
-    )
+    return even_profile(City(), CELLS, NOON - timedelta(days=1))
 
 
 @pytest.fixture
@@ -67,9 +55,9 @@ def engine(tmp_path):
     return engine
 
 
-def sink(engine, told, count=True):
-    fitted = profile()
-    made = WindowSink(LiveCity(City(), fitted), fitted, engine, told, NoNews())
+def sink(engine, told, count=True, watch=None, kept=timedelta(days=30), clock=time.monotonic):
+    fitted, retention = profile(), Retention(engine, kept, clock)
+    made = WindowSink(LiveCity(City(), fitted), fitted, engine, told, watch or NoNews(), retention)
     made.restore(count=count)
     return made
 
@@ -186,9 +174,26 @@ def test_a_new_champion_scores_from_the_next_batch_on(engine):
         def ratio_change(self, features):
             return np.zeros(len(features))
 
-    fitted, told, news = profile(), Told(), [Model()]
-    watch = SimpleNamespace(take=lambda: news.pop() if news else None)
-    made = WindowSink(LiveCity(City(), fitted), fitted, engine, told, watch)
+    news = [Model()]
+    made = sink(engine, Told(), watch=SimpleNamespace(take=lambda: news.pop() if news else None))
     assert write(made, 0, [window()], 4).model_version == "7"
     [stored] = scored_windows(engine, NOON)
     assert (stored.forecast.level, stored.forecast.model_version) == (Level.HIGH, "7")
+
+
+def test_windows_past_their_time_are_deleted_about_hourly(engine):
+    clock = [0.0]
+    made = sink(engine, Told(), kept=timedelta(days=1.5), clock=lambda: clock[0])
+
+    def days_stored_after(batch_id, day):
+        write(made, batch_id, [window(start=NOON + timedelta(days=day))], 4)
+        seen = {row.window_start_utc.date() for row in scored_windows(engine, NOON) if row.position_count}
+        return sorted((date - NOON.date()).days for date in seen)
+
+    assert days_stored_after(0, 0) == [0]
+    assert days_stored_after(1, 2) == [0, 2]
+    clock[0] = PRUNE_SECONDS
+    assert days_stored_after(2, 3) == [2, 3]
+    clock[0] = 2 * PRUNE_SECONDS
+    # A replay of an earlier day goes back in time, and keeps what it writes.
+    assert days_stored_after(3, 1) == [1, 2, 3]
