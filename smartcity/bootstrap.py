@@ -11,9 +11,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 #: The environment, the installers' caches and the first data need about this much.
 NEEDED_BYTES = 6 * 10**9
+#: Says for which folder the environment was made: its programs have that path written into them.
+PLACE = "made-for"
 
 
 def say(text: str) -> None:
@@ -31,11 +34,16 @@ def require_disk(root: Path) -> None:
         )
 
 
-def make_environment(folder: Path, uv: str | None) -> None:
+def run(command: list[str], lock: int, **options: Any) -> bool:
+    """Run an installer; it holds the lock too, so that one that outlives a killed ``./traffic`` is waited for."""
+    return subprocess.run(command, check=False, pass_fds=(lock,), **options).returncode == 0
+
+
+def make_environment(folder: Path, uv: str | None, lock: int) -> None:
     """An empty environment in ``folder``; what was there, half-made, is removed."""
     shutil.rmtree(folder, ignore_errors=True)
     command = [uv, "venv", "--quiet", "--python", sys.executable] if uv else [sys.executable, "-m", "venv"]
-    if subprocess.run([*command, str(folder)], check=False).returncode != 0:
+    if not run([*command, str(folder)], lock):
         shutil.rmtree(folder, ignore_errors=True)
         sys.exit(
             "traffic: Python could not make an environment in .venv (see above). "
@@ -43,25 +51,25 @@ def make_environment(folder: Path, uv: str | None) -> None:
         )
 
 
-def fetch_uv(root: Path, python: Path) -> str | None:
+def fetch_uv(root: Path, python: Path, lock: int) -> str | None:
     """``uv``, pinned by hash, inside the environment; None where it can't be had."""
-    lock = root / "requirements-uv.lock"
-    command = [str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps", "-r", str(lock)]
+    pinned = root / "requirements-uv.lock"
+    command = [str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps", "-r", str(pinned)]
     say("fetching the installer uv…")
     # An environment that uv made has no pip of its own.
-    subprocess.run([str(python), "-m", "ensurepip"], check=False, capture_output=True)
-    fetched = subprocess.run([*command, "--disable-pip-version-check"], check=False).returncode == 0
+    run([str(python), "-m", "ensurepip"], lock, capture_output=True)
+    fetched = run([*command, "--disable-pip-version-check"], lock)
     uv = python.parent / "uv"
     return str(uv) if fetched and uv.exists() else None
 
 
-def install(root: Path, python: Path, uv: str | None, locks: list[str]) -> None:
+def install(root: Path, python: Path, uv: str | None, locks: list[str], lock: int) -> None:
     """Install what the locks name. Exits where that fails; whole downloads stay in the installer's cache."""
     installer = [uv, "pip", "install", "--python", str(python)] if uv else [str(python), "-m", "pip", "install"]
-    files = [part for lock in locks for part in ("-r", str(root / lock))]
+    files = [part for name in locks for part in ("-r", str(root / name))]
     quiet_links = {"UV_LINK_MODE": "copy"} if uv and not same_disk(root) else {}
     command = [*installer, "--require-hashes", *files]
-    if subprocess.run(command, check=False, env={**os.environ, **quiet_links}).returncode != 0:
+    if not run(command, lock, env={**os.environ, **quiet_links}):
         require_disk(root)
         sys.exit(
             "traffic: the packages could not be installed (the reason is above). Without a network connection, or "
@@ -76,9 +84,26 @@ def same_disk(root: Path) -> bool:
     return cache.exists() and cache.stat().st_dev == root.stat().st_dev
 
 
-def was_whole(folder: Path) -> bool:
+def runs(python: Path) -> bool:
+    """Whether the environment's Python starts: the one it was made of may be gone."""
+    try:
+        return subprocess.run([str(python), "-c", ""], check=False, capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
+def was_whole(folder: Path, root: Path) -> bool:
     """Whether an older lock was installed completely: then only the difference is installed."""
-    return (folder / "requirements.lock").exists() and (folder / "bin" / "python").exists()
+    place = folder / PLACE
+    at_home = not place.exists() or place.read_text().strip() == str(root)
+    return at_home and (folder / "requirements.lock").exists() and runs(folder / "bin" / "python")
+
+
+def write(mark: Path, content: bytes) -> None:
+    """Write a file as a whole or not at all."""
+    fresh = mark.with_suffix(".new")
+    fresh.write_bytes(content)
+    fresh.replace(mark)
 
 
 def main() -> None:
@@ -91,33 +116,28 @@ def main() -> None:
         except BlockingIOError:
             say("another ./traffic is making the environment; waiting for it…")
             fcntl.flock(handle, fcntl.LOCK_EX)
-        marks = {lock: folder / lock for lock in locks}
-        stale = {
-            lock: mark
-            for lock, mark in marks.items()
-            if not mark.exists() or mark.read_bytes() != (root / lock).read_bytes()
-        }
-        if not stale:
+        whole = was_whole(folder, root)
+        marks = {folder / lock: (root / lock).read_bytes() for lock in locks}
+        stale = [mark for mark, content in marks.items() if not mark.exists() or mark.read_bytes() != content]
+        if whole and not stale:
             return
         started = time.monotonic()
         require_disk(root)
         say("making the Python environment in .venv, once; this takes a minute or a few…")
         uv = shutil.which("uv")
-        whole = was_whole(folder)
-        for mark in stale.values():
+        for mark in stale:
             mark.unlink(missing_ok=True)
         if not whole:
-            make_environment(folder, uv)
+            make_environment(folder, uv, handle.fileno())
         python = folder / "bin" / "python"
         bundled = folder / "bin" / "uv"
-        uv = uv or (str(bundled) if whole and bundled.exists() else fetch_uv(root, python))
+        uv = uv or (str(bundled) if whole and bundled.exists() else fetch_uv(root, python, handle.fileno()))
         if uv is None:
             say("uv is not to be had; installing with pip, which takes longer…")
-        install(root, python, uv, locks)
-        for lock, mark in stale.items():
-            fresh = mark.with_suffix(".new")
-            shutil.copyfile(root / lock, fresh)
-            fresh.replace(mark)
+        install(root, python, uv, locks, handle.fileno())
+        write(folder / PLACE, f"{root}\n".encode())
+        for mark, content in marks.items():
+            write(mark, content)
         say(f"the environment is whole ({time.monotonic() - started:.0f} s)")
 
 
