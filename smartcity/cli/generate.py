@@ -8,11 +8,20 @@ from typing import Literal
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
-from smartcity.generator.run import Generated, Request, generate
+from smartcity.generator.request import Request
+from smartcity.generator.run import Generated, generate
 from smartcity.settings import Settings
+
+
+class _Rate(ProgressColumn):
+    """Trips made per second, lately."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f} trips/s" if task.speed else "")
 
 
 def _figures(made: Generated, out: Path, seconds: float) -> dict[str, object]:
@@ -29,6 +38,7 @@ def _figures(made: Generated, out: Path, seconds: float) -> dict[str, object]:
         "files": len(made.files),
         "bytes": made.bytes,
         "seconds": round(seconds, 2),
+        "trips_per_second": round(made.rows("trips") / seconds),
     }
 
 
@@ -45,7 +55,7 @@ def _summary(made: Generated, out: Path, seconds: float) -> Table:
     table.add_section()
     for kind, count in made.dirty_rows.items():
         table.add_row(f"planted: {kind.replace('_', ' ')}", f"{count:,}", "", "")
-    table.caption = f"{seconds:.1f} s"
+    table.caption = f"{seconds:.1f} s, {made.rows('trips') / seconds:,.0f} trips/s"
     return table
 
 
@@ -61,6 +71,11 @@ def _summary(made: Generated, out: Path, seconds: float) -> Table:
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the files.")
 @click.option("--format", "kind", type=click.Choice(["parquet", "csv"]), default="parquet", help="Of the trip files.")
 @click.option("--probes/--no-probes", default=True, show_default=True, help="GPS positions of the vehicles.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Processes. Default: one per core, where the city is large enough. The bytes are the same.",
+)
 @click.option("--force", is_flag=True, help="Replace what another run left in the folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object of figures.")
 def command(
@@ -71,6 +86,7 @@ def command(
     out: Path,
     kind: Literal["parquet", "csv"],
     probes: bool,
+    workers: int | None,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -87,14 +103,20 @@ def command(
         with_probes=probes,
     )
     began = time.monotonic()
-    columns = (TextColumn("generate {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(str(first), total=days)
+    columns = (
+        TextColumn("generate {task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True, speed_estimate_period=60) as bar:
+        task = bar.add_task(str(first), total=days * trips_per_day)
 
         def advance(day: date) -> None:
-            bar.update(task, advance=1, description=str(day))
+            bar.update(task, advance=trips_per_day, description=str(day))
 
-        made = generate(request, out, force=force, progress=advance)
+        made = generate(request, out, force=force, workers=workers, progress=advance)
     seconds = time.monotonic() - began
     if as_json:
         click.echo(json.dumps(_figures(made, out, seconds)))

@@ -10,13 +10,15 @@ from smartcity.city import City
 from smartcity.generator import parameters as p
 from smartcity.generator.demand import Demand
 from smartcity.generator.field import speeds_mph
-from smartcity.generator.layout import layout_of
-from smartcity.streets import KM_PER_MILE
+from smartcity.generator.layout import Layout, layout_of
+from smartcity.streets import KM_PER_MILE, Legs
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _PHASE, _NOISE = 0, 1
+#: Trips marched side by side: few enough that their arrays stay in a core's cache.
+_BLOCK_TRIPS = 8192
 _LOG_SD = float(np.sqrt(np.log(1 + p.PING_CV**2)))
 #: The correlation of the logarithm that gives the speeds themselves the wanted one.
 _LOG_CORRELATION = float(np.log(1 + p.PING_MINUTE_CORRELATION * p.PING_CV**2) / _LOG_SD**2)
@@ -48,58 +50,96 @@ def march_seconds(step_seconds: int) -> tuple[float, int]:
     return step_seconds / between, between
 
 
+@dataclass(frozen=True, eq=False)
+class _Field:
+    """The speeds of all places over the day, flat: step after step, ``width`` places each."""
+
+    layout: Layout
+    first_step: int
+    width: int
+    speeds: Floats
+
+    @classmethod
+    def of(cls, city: City, seed: int, trips: Demand) -> "_Field":
+        first = int(trips.pickup_utc.min()) // p.FIELD_STEP_SECONDS
+        last = (int(trips.pickup_utc.max()) + p.MAX_TRIP_SECONDS + 60) // p.FIELD_STEP_SECONDS
+        speeds = speeds_mph(city, seed, first, last - first + 1)
+        return cls(layout_of(city, seed), first, speeds.shape[1], speeds.ravel())
+
+    def at(self, seconds: Floats, along: Floats, across: Floats) -> Floats:
+        """Speeds at places, ``seconds`` after the field's first step began."""
+        step = (seconds / p.FIELD_STEP_SECONDS).astype(np.int64)
+        return self.speeds[step * self.width + self.layout.cell_index(along, across)]
+
+
 def drive(city: City, seed: int, trips: Demand, *, with_pings: bool) -> Driven:
     """Drive every trip through the field.
 
     A vehicle's speed is its place's at that moment, times a factor of its own that wanders from minute to minute
     (mean 1, so places are not biased). It is looked up at each step and kept until the next.
     """
-    layout = layout_of(city, seed)
-    step, between = march_seconds(city.position_step_seconds)
     count = len(trips)
     seconds, miles = np.zeros(count), trips.distance_miles.copy()
-    if not count:
-        return Driven(seconds.astype(np.int64), miles, _collect([]) if with_pings else None)
-    first = int(trips.pickup_utc.min()) // p.FIELD_STEP_SECONDS
-    last = (int(trips.pickup_utc.max()) + p.MAX_TRIP_SECONDS + 60) // p.FIELD_STEP_SECONDS
-    speeds = speeds_mph(city, seed, first, last - first + 1)
-    width = speeds.shape[1]
-    flat = speeds.ravel()
+    seen: list[Pings] = []
+    if count:
+        field = _Field.of(city, seed, trips)
+        # Trips of about the same length go together: else a block's few long ones are marched almost alone.
+        order = np.argsort(trips.distance_miles, kind="stable")
+        for rows in np.array_split(order, -(-count // _BLOCK_TRIPS)):
+            seconds[rows], miles[rows] = _march(city, field, trips.take(rows), rows, seen if with_pings else None)
+    whole = np.maximum(np.ceil(seconds).astype(np.int64), p.MIN_TRIP_SECONDS)
+    return Driven(whole, miles, _collect(seen) if with_pings else None)
 
+
+def _march(city: City, field: _Field, trips: Demand, names: Ints, seen: list[Pings] | None) -> tuple[Floats, Floats]:
+    """Seconds and miles of each trip, marched step by step; ``seen`` gets its pings under its name."""
+    step, between = march_seconds(city.position_step_seconds)
+    count = len(trips)
+    seconds, miles = np.empty(count), np.empty(count)
     correlation = _LOG_CORRELATION ** (step / 60)
     fresh = float(np.sqrt(1 - correlation**2))
     row = np.arange(count)
-    routes, keys, distance = trips.routes, trips.keys, trips.distance_miles
+    legs, keys, distance = trips.routes.legs(), trips.keys, trips.distance_miles
     road = (distance * KM_PER_MILE / p.LENGTH_REFERENCE_KM) ** p.LENGTH_EXPONENT
-    clock = (hashing.uniform(keys, _PHASE) * city.position_step_seconds).astype(np.int64).astype(np.float64)
-    start = trips.pickup_utc - first * p.FIELD_STEP_SECONDS
-    driven, state = np.zeros(count), hashing.normal(keys, _NOISE)
-    wait, elapsed, number = clock, np.zeros(count), 0
-    seen: list[Pings] = []
+    start = (trips.pickup_utc - field.first_step * p.FIELD_STEP_SECONDS).astype(np.float64)
+    driven, elapsed, state = np.zeros(count), np.zeros(count), hashing.normal(keys, _NOISE)
+    # Steps fall on the pings: the first one ends at a phase of the trip's own, in whole seconds.
+    wait: Floats | float = np.floor(hashing.uniform(keys, _PHASE) * city.position_step_seconds)
+    number = 0
     while len(row):
-        along, across = routes.at(np.minimum(driven / distance, 1.0))
-        moment = ((start + elapsed) // p.FIELD_STEP_SECONDS).astype(np.int64)
-        local = flat[moment * width + layout.cell_index(along, across)]
+        along, across = legs.at(np.minimum(driven / distance, 1.0))
+        local = field.at(start + elapsed, along, across)
         speed = np.minimum(local * road * np.exp(_LOG_SD * state - _LOG_SD**2 / 2), p.MAX_VEHICLE_MPH)
-        if with_pings and number and (number - 1) % between == 0:
-            seen.append(Pings(row, trips.pickup_utc[row] + elapsed.astype(np.int64), along, across, speed))
+        if seen is not None and number and (number - 1) % between == 0:
+            time = trips.pickup_utc[row] + elapsed.astype(np.int64)
+            seen.append(Pings(names[row], time, along, across, speed))
         arrives = elapsed + (distance - driven) / speed * 3600
         elapsed = elapsed + wait
         driven = driven + speed * wait / 3600
-        late = elapsed >= p.MAX_TRIP_SECONDS
-        done = (arrives <= elapsed) | late
-        seconds[row[done]] = np.minimum(arrives, elapsed)[done]
-        miles[row[done]] = np.minimum(driven, distance)[done]
-        go = np.flatnonzero(~done)
-        row, routes, keys, distance, road = row[go], routes.take(go), keys[go], distance[go], road[go]
-        start, driven, elapsed = start[go], driven[go], elapsed[go]
-        state = state[go]
+        done = (arrives <= elapsed) | (elapsed >= p.MAX_TRIP_SECONDS)
+        ended = np.flatnonzero(done)
+        if len(ended):
+            seconds[row[ended]] = np.minimum(arrives[ended], elapsed[ended])
+            miles[row[ended]] = np.minimum(driven[ended], distance[ended])
+            go = np.flatnonzero(~done)
+            row, legs, keys, distance, road = row[go], _take(legs, go), keys[go], distance[go], road[go]
+            start, driven, elapsed, state = start[go], driven[go], elapsed[go], state[go]
         if number:
             state = correlation * state + fresh * hashing.normal(keys, _NOISE + number)
-        wait = np.full(len(row), step)
+        wait = step
         number += 1
-    whole = np.maximum(np.ceil(seconds).astype(np.int64), p.MIN_TRIP_SECONDS)
-    return Driven(whole, miles, _collect(seen) if with_pings else None)
+    return seconds, miles
+
+
+def _take(legs: Legs, rows: Ints) -> Legs:
+    (x, x_split, x_whole), (y, y_split, y_whole) = legs.first, legs.second
+    return Legs(
+        legs.before[rows],
+        legs.split_length[rows],
+        legs.whole_length[rows],
+        (x[rows], x_split[rows], x_whole[rows]),
+        (y[rows], y_split[rows], y_whole[rows]),
+    )
 
 
 def _collect(parts: list[Pings]) -> Pings:

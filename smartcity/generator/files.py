@@ -4,45 +4,12 @@ import filecmp
 import secrets
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 import pyarrow as pa
-import pyarrow.csv as pacsv
-import pyarrow.parquet as pq
 
 from smartcity.errors import InputError
-
-
-class TableWriter(Protocol):
-    """Takes tables of one schema, one after the other."""
-
-    def write_table(self, table: pa.Table) -> None:
-        """Append ``table``."""
-
-    def close(self) -> None:
-        """Finish the file."""
-
-
-class CsvWriter:
-    """CSV as the publisher writes it: times to the second, nothing quoted (no text here holds a comma)."""
-
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._schema = pa.schema(
-            [field.with_type(pa.timestamp("s")) if pa.types.is_timestamp(field.type) else field for field in schema]
-        )
-        self._stream = path.open("wb")
-        self._stream.write((",".join(schema.names) + "\n").encode())
-        options = pacsv.WriteOptions(include_header=False, quoting_style="none")
-        self._writer = pacsv.CSVWriter(self._stream, self._schema, write_options=options)
-
-    def write_table(self, table: pa.Table) -> None:
-        """Append ``table``."""
-        self._writer.write_table(table.cast(self._schema))
-
-    def close(self) -> None:
-        """Finish the file."""
-        self._writer.close()
-        self._stream.close()
+from smartcity.generator.parts import Joined, join_into
 
 
 class Staging:
@@ -52,7 +19,8 @@ class Staging:
         self._folder = folder
         self._token = secrets.token_hex(4)
         self._staged: dict[str, Path] = {}
-        self._writers: dict[str, TableWriter] = {}
+        self._parts: set[Path] = set()
+        self._joined: dict[str, Joined] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -60,37 +28,44 @@ class Staging:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for writer in self._writers.values():
-            writer.close()
-        for path in self._staged.values():
+        for joined in self._joined.values():
+            joined.close()
+        for path in (*self._staged.values(), *self._parts):
             path.unlink(missing_ok=True)
 
-    def _stage(self, name: str) -> Path:
-        place = self._folder / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        self._staged[name] = place.with_name(f".{place.name}.{self._token}")
+    def place(self, name: str) -> Path:
+        """Where whoever makes the file ``name`` writes it."""
+        self._staged[name] = self._hidden(name)
         return self._staged[name]
 
-    def append(self, name: str, table: pa.Table) -> None:
-        """Add ``table`` to the file ``name``, whose ending says the format: .parquet or .csv."""
-        if name not in self._writers:
-            path = self._stage(name)
-            self._writers[name] = (
-                CsvWriter(path, table.schema)
-                if name.endswith(".csv")
-                else pq.ParquetWriter(path, table.schema, compression="zstd")
-            )
-        self._writers[name].write_table(table)
+    def part(self, name: str, label: str) -> Path:
+        """Where whoever makes a part of the file ``name`` writes it; ``join`` takes it from there."""
+        path = self._hidden(f"{name}.{label}")
+        self._parts.add(path)
+        return path
+
+    def _hidden(self, name: str) -> Path:
+        place = self._folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        return place.with_name(f".{place.name}.{self._token}")
+
+    def join(self, name: str, part: Path, schema: pa.Schema) -> None:
+        """Put a part behind the parts that the file ``name`` already has, and remove it."""
+        if name not in self._joined:
+            self._joined[name] = join_into(self.place(name), schema, csv=name.endswith(".csv"))
+        self._joined[name].add(part)
+        part.unlink()
+        self._parts.discard(part)
 
     def write_bytes(self, name: str, content: bytes) -> None:
         """Put a whole small file."""
-        self._stage(name).write_bytes(content)
+        self.place(name).write_bytes(content)
 
     def finish(self) -> dict[str, Path]:
-        """Close the writers. Returns: the staged file of each name."""
-        for writer in self._writers.values():
-            writer.close()
-        self._writers.clear()
+        """Close what was joined. Returns: the staged file of each name."""
+        for joined in self._joined.values():
+            joined.close()
+        self._joined.clear()
         return dict(self._staged)
 
     def publish(self, *, force: bool) -> None:

@@ -1,50 +1,22 @@
 """Generate days of a city into a folder: trip files, probes, truth, and ``generated.json`` that says what they are."""
 
-import hashlib
 import json
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
-from typing import Literal
 
-import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from smartcity.city import City
 from smartcity.errors import InputError
-from smartcity.generator.demand import Demand, demand
-from smartcity.generator.dirt import KINDS, plant
-from smartcity.generator.drive import Driven, drive
+from smartcity.generator.days import DayMade, Places
+from smartcity.generator.dirt import KINDS
 from smartcity.generator.files import Staging
-from smartcity.generator.layout import stream
-from smartcity.generator.probes import probes
-from smartcity.generator.taxirows import taxi_rows
-from smartcity.generator.truth import truth
+from smartcity.generator.request import Request
+from smartcity.generator.taxirows import SCHEMA
+from smartcity.generator.workers import all_days, worker_count
+from smartcity.hashing import file_sha256
 
-#: Raised when the same request would give other bytes.
-GENERATOR_VERSION = 1
 MANIFEST = "generated.json"
-_ROWS = 6
-
-
-class Request(BaseModel):
-    """What to generate: the same request gives the same bytes."""
-
-    model_config = ConfigDict(frozen=True)
-
-    generator_version: int = GENERATOR_VERSION
-    city: City
-    seed: int = Field(ge=0)
-    start: date
-    days: int = Field(ge=1, le=3660)
-    trips_per_day: int = Field(ge=1, le=5_000_000)
-    format: Literal["parquet", "csv"] = "parquet"
-    with_probes: bool = True
-
-    @property
-    def dates(self) -> list[date]:
-        """The local days, ascending."""
-        return [self.start + timedelta(days=number) for number in range(self.days)]
 
 
 class FileFigures(BaseModel):
@@ -75,11 +47,6 @@ class Generated(BaseModel):
 Progress = Callable[[date], None]
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
 def earlier(folder: Path) -> Generated | None:
     """What ``generated.json`` of the folder says; None where there is none that can be read."""
     try:
@@ -92,34 +59,26 @@ def _is_whole(folder: Path, generated: Generated) -> bool:
     return all(
         (folder / name).is_file()
         and (folder / name).stat().st_size == figures.bytes
-        and _sha256(folder / name) == figures.sha256
+        and file_sha256(folder / name) == figures.sha256
         for name, figures in generated.files.items()
     )
 
 
-def trip_day(
-    request: Request, day: date, driven: tuple[Demand, Driven] | None = None
-) -> tuple[pa.Table, dict[str, int]]:
-    """The rows of one day's trip file, dirty ones included, and how many of each kind those are."""
-    trips, taken = driven or _drive(request, day, with_pings=False)
-    rng = stream(request.seed, _ROWS, day.toordinal(), request.trips_per_day)
-    rows = taxi_rows(request.city, request.seed, trips, taken, rng)
-    planted = plant(rows, rng)
-    return rows.table(request.city), planted
-
-
-def _drive(request: Request, day: date, *, with_pings: bool) -> tuple[Demand, Driven]:
-    trips = demand(request.city, request.seed, day, request.trips_per_day)
-    return trips, drive(request.city, request.seed, trips, with_pings=with_pings)
-
-
-def generate(request: Request, folder: Path, *, force: bool = False, progress: Progress | None = None) -> Generated:
+def generate(
+    request: Request,
+    folder: Path,
+    *,
+    force: bool = False,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Generated:
     """Make all files of ``request`` under ``folder``; files that are already there, whole, are not made again.
 
     Args:
         request: what to generate.
         folder: gets ``trips/``, ``probes/`` and ``truth/``, a day or month per file.
         force: replace what another request left there.
+        workers: processes to make days in; by default one per core where that many are worth their start.
         progress: called with each finished day.
 
     Raises: InputError where the folder holds other content and ``force`` is not given; then nothing was changed.
@@ -136,27 +95,15 @@ def generate(request: Request, folder: Path, *, force: bool = False, progress: P
     with Staging(folder) as staging:
         rows: dict[str, int] = {}
         dirty = dict.fromkeys(KINDS, 0)
-
-        def put(name: str, table: pa.Table) -> None:
-            staging.append(name, table)
-            rows[name] = rows.get(name, 0) + table.num_rows
-
-        # Trips under way at the first midnight send pings too.
-        last = _drive(request, request.start - timedelta(days=1), with_pings=True) if request.with_probes else None
-        for day in request.dates:
-            driven = _drive(request, day, with_pings=request.with_probes)
-            table, planted = trip_day(request, day, driven)
-            put(f"trips/yellow_tripdata_{day:%Y-%m}_generated.{request.format}", table)
-            for kind, count in planted.items():
+        places = [_places(staging, request, day) for day in request.dates]
+        for made in all_days(request, places, workers or worker_count(request)):
+            _take(staging, request, made, rows)
+            for kind, count in made.dirty.items():
                 dirty[kind] += count
-            if last is not None:
-                put(f"probes/probes_{day}.parquet", probes(request.city, request.seed, day, [last, driven]))
-                last = driven
-            put(f"truth/truth_{day}.parquet", truth(request.city, request.seed, day))
             if progress is not None:
-                progress(day)
+                progress(made.places.day)
         files = {
-            name: FileFigures(rows=rows[name], bytes=path.stat().st_size, sha256=_sha256(path))
+            name: FileFigures(rows=rows[name], bytes=path.stat().st_size, sha256=file_sha256(path))
             for name, path in staging.finish().items()
         }
         generated = Generated(request=request, files=files, dirty_rows=dirty)
@@ -165,3 +112,27 @@ def generate(request: Request, folder: Path, *, force: bool = False, progress: P
     for name in set(before.files) - set(files) if before is not None else ():
         (folder / name).unlink(missing_ok=True)
     return generated
+
+
+def _trips_file(request: Request, day: date) -> str:
+    """A file a month, named as the publisher does: its name says which pick-ups belong into it."""
+    return f"trips/yellow_tripdata_{day:%Y-%m}_generated.{request.format}"
+
+
+def _places(staging: Staging, request: Request, day: date) -> Places:
+    return Places(
+        day,
+        trips=staging.part(_trips_file(request, day), day.isoformat()),
+        truth=staging.place(f"truth/truth_{day}.parquet"),
+        probes=staging.place(f"probes/probes_{day}.parquet") if request.with_probes else None,
+    )
+
+
+def _take(staging: Staging, request: Request, made: DayMade, rows: dict[str, int]) -> None:
+    """Join a day's trips to its month's, and count the rows of each file."""
+    day, name = made.places.day, _trips_file(request, made.places.day)
+    staging.join(name, made.places.trips, SCHEMA)
+    rows[name] = rows.get(name, 0) + made.trip_rows
+    rows[f"truth/truth_{day}.parquet"] = made.truth_rows
+    if made.places.probes is not None:
+        rows[f"probes/probes_{day}.parquet"] = made.probe_rows

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from smartcity.city import City
-from smartcity.generator.run import Request
+from smartcity.generator.request import Request
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,10 @@ from smartcity.cli.generate import command
 from smartcity.columns import TRUTH
 from smartcity.errors import InputError
 from smartcity.generator import parameters as p
+from smartcity.generator.days import trip_day
 from smartcity.generator.files import Staging
-from smartcity.generator.run import generate, trip_day
+from smartcity.generator.parts import write_part
+from smartcity.generator.run import generate
 from smartcity.generator.taxirows import SCHEMA
 
 HEADER_OF_2016 = (
@@ -158,10 +160,31 @@ def test_finished_work_is_not_redone_but_a_damaged_file_is(tmp_path, request_of)
 
 
 def test_a_run_that_breaks_off_leaves_nothing(tmp_path):
+    rows = pa.table({"x": [1]})
     with pytest.raises(RuntimeError), Staging(tmp_path) as staging:
-        staging.append("a.parquet", pa.table({"x": [1]}))
+        for label in ("joined", "left"):
+            write_part(staging.part("a.parquet", label), rows, csv=False)
+        staging.join("a.parquet", staging.part("a.parquet", "joined"), rows.schema)
+        staging.write_bytes("b.json", b"{}")
         raise RuntimeError
     assert contents(tmp_path) == {}
+
+
+def test_any_number_of_processes_makes_the_same_bytes(tmp_path, request_of):
+    """Three days in two months; with probes in runs of two days and one."""
+    for number, changes in enumerate(({"format": "csv", "with_probes": False}, {"trips_per_day": 300})):
+        request = request_of(start=date(2016, 1, 30), days=3, **changes)
+        generate(request, tmp_path / f"{number}-1", workers=1)
+        generate(request, tmp_path / f"{number}-2", workers=2)
+        assert contents(tmp_path / f"{number}-1") == contents(tmp_path / f"{number}-2")
+        assert len(contents(tmp_path / f"{number}-1")) == (6 if number == 0 else 9)
+
+
+def test_each_day_is_a_row_group_of_its_month(tmp_path, request_of):
+    generate(request_of(with_probes=False), tmp_path)
+    with pq.ParquetFile(tmp_path / "trips/yellow_tripdata_2016-01_generated.parquet") as file:
+        groups = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+    assert groups == [2000, 2000]
 
 
 def test_the_command_prints_one_json_object_and_ends_yesterday(tmp_path):
