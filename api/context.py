@@ -23,6 +23,7 @@ from api.push import Pusher
 from api.state import CityState
 from api.summary import summarise
 from api.vehicles import VehicleMap
+from smartcity.city import PlaceKind
 from smartcity.lake import Dataset
 from smartcity.messages import CitySummary, ScoredWindow
 from smartcity.settings import ROOT, Settings
@@ -57,7 +58,9 @@ class Context:
         self.horizon = self.window * self.city.horizon_steps
         self.engine = create_engine(settings)
         self.state = CityState()
-        self.vehicles = VehicleMap(settings.max_map_vehicles, timedelta(seconds=settings.future_tolerance_seconds))
+        # A sensor's reading travels as a position, but nothing moves there.
+        most_vehicles = 0 if self.city.place_kind is PlaceKind.SENSOR else settings.max_map_vehicles
+        self.vehicles = VehicleMap(most_vehicles, timedelta(seconds=settings.future_tolerance_seconds))
         self.accuracy = LiveAccuracy(self.engine, self.window)
         self.pusher = Pusher(self.state, self.vehicles, self.summary, settings.push_seconds)
         self.events = TopicReader(settings.kafka, DASHBOARD_EVENTS.name, self.take_events, EVENTS_LOOK_BACK)

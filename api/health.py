@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from api.context import Context
 from api.models import Health, Part
+from smartcity.city import PlaceKind
 
 #: A part without a sign of life for this long is stale.
 STALE_AFTER_SECONDS = 60.0
@@ -14,8 +15,13 @@ def _age(moment: datetime | None) -> float | None:
     return round((datetime.now(UTC) - moment).total_seconds(), 1) if moment is not None else None
 
 
-def _fresh(age: float | None, detail: str) -> Part:
-    stale = age is None or age > STALE_AFTER_SECONDS
+def _pause(context: Context) -> float:
+    """Seconds that data may pause by its nature: sensors report once in a window."""
+    return context.window.total_seconds() if context.city.place_kind is PlaceKind.SENSOR else 0.0
+
+
+def _fresh(age: float | None, detail: str, pause: float = 0.0) -> Part:
+    stale = age is None or age > STALE_AFTER_SECONDS + pause
     return Part(status="stale" if stale else "ok", age_seconds=age, detail=detail)
 
 
@@ -27,7 +33,7 @@ def _kafka(context: Context) -> Part:
         return Part(status="down", age_seconds=age, detail=f"no broker answers at {context.settings.kafka}")
     rejected = context.rejected_events + context.vehicles.rejected
     rate = context.positions.rate.per_second
-    return _fresh(age, f"{rate:.0f} positions/s; {rejected} messages were not understood")
+    return _fresh(age, f"{rate:.0f} positions/s; {rejected} messages were not understood", _pause(context))
 
 
 def _stream(context: Context) -> Part:
@@ -37,7 +43,7 @@ def _stream(context: Context) -> Part:
     if age is None:
         return Part(status="down", age_seconds=None, detail="nothing was ever written by the stream")
     lag = f"{newest['lag_events']} events behind" if newest else "no progress recorded"
-    return _fresh(age, f"data as of {context.state.data_time_utc}; {lag}")
+    return _fresh(age, f"data as of {context.state.data_time_utc}; {lag}", _pause(context))
 
 
 def _database(context: Context) -> Part:
@@ -52,7 +58,7 @@ def _model(context: Context) -> Part:
     if version is None or version == PERSISTENCE:
         return Part(status="none", age_seconds=None, detail="no model yet: forecasts are by persistence")
     newest = context.stream_progress
-    return _fresh(_age(newest["updated_utc"] if newest else None), f"version {version}")
+    return _fresh(_age(newest["updated_utc"] if newest else None), f"version {version}", _pause(context))
 
 
 def judge(context: Context) -> Health:

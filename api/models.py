@@ -279,6 +279,9 @@ class Config(BaseModel):
     push_seconds: float
     links: Links
     outline: dict[str, Any] | None = Field(description="The city's outline as GeoJSON.")
+    places: dict[str, Center] = Field(
+        description="Where each sensor stands, by cell_id; empty in a city of H3 cells, whose ids say it."
+    )
 
 
 def default_step(span: timedelta, window: timedelta, most: int = 360) -> timedelta:

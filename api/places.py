@@ -1,15 +1,12 @@
 """Where a place is: an H3 cell's centre and corners, a sensor's point."""
 
 from functools import lru_cache
-from typing import Any
 
 import h3
 
 from smartcity.city import Bounds, City, PlaceKind
 from smartcity.lake import Dataset
-
-#: The data set's document of sensor places: a list of ``{"cell_id", "latitude", "longitude"}``.
-SENSORS = "places.json"
+from smartcity.sensors import SensorPlaces, load_places
 
 
 @lru_cache(maxsize=65536)
@@ -21,20 +18,15 @@ def _center(cell_id: str) -> tuple[float, float]:
 class Places:
     """The places of one data set."""
 
-    def __init__(self, city: City, sensors: dict[str, tuple[float, float]]) -> None:
+    def __init__(self, city: City, sensors: SensorPlaces) -> None:
         self._kind = city.place_kind
-        self._sensors = sensors
+        #: Where each sensor stands; empty in a city of H3 cells.
+        self.sensors = sensors
 
     @classmethod
     def of(cls, dataset: Dataset) -> "Places":
         """Read what the data set knows about its places."""
-        city = dataset.city
-        stored: list[dict[str, Any]] = []
-        if city.place_kind is PlaceKind.SENSOR:
-            stored = dataset.get_json(SENSORS) or []
-        return cls(
-            city, {str(place["cell_id"]): (float(place["latitude"]), float(place["longitude"])) for place in stored}
-        )
+        return cls(dataset.city, load_places(dataset))
 
     def can_be(self, cell_id: str) -> bool:
         """Whether ``cell_id`` can name a place at all."""
@@ -43,7 +35,7 @@ class Places:
     def center(self, cell_id: str) -> tuple[float, float] | None:
         """(latitude, longitude) in degrees; None for a place that is not known."""
         if self._kind is PlaceKind.SENSOR:
-            return self._sensors.get(cell_id)
+            return self.sensors.get(cell_id)
         return _center(cell_id) if h3.is_valid_cell(cell_id) else None
 
     def boundary(self, cell_id: str) -> list[tuple[float, float]]:

@@ -44,7 +44,9 @@ class ScoredWindow(Message):
     cell_id: str
     window_start_utc: datetime
     window_end_utc: datetime
-    vehicle_count: int = Field(ge=0, description="Distinct vehicles in the window.")
+    vehicle_count: int = Field(
+        ge=0, description="Distinct vehicles in the window; of a road sensor, the weight of its reading."
+    )
     position_count: int = Field(ge=0)
     avg_speed_mph: float | None = Field(description="Space-mean speed in the window; None without a position.")
     std_speed_mph: float | None

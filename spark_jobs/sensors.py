@@ -20,14 +20,11 @@ from smartcity.errors import InputError
 from smartcity.events import MAX_SPEED_MPH, SPEED_STEPS_PER_MPH
 from smartcity.hashing import file_sha256
 from smartcity.lake import Dataset
+from smartcity.sensors import ALL_VEHICLE_BITS, POSITIONS_PER_READING, save_places
 from spark_jobs.ingesting import IngestFigures
 from spark_jobs.job import Figures, Span, parser, run
 from spark_jobs.sensor_tables import Readings, read_locations, read_speeds
 
-#: A loop averages all vehicles of its step: its reading outweighs any history (K = 8 positions) and is never unknown.
-POSITIONS_PER_READING = 100
-#: All bits: as many distinct vehicles as the set can show.
-ALL_VEHICLE_BITS = -1
 #: Around the outermost sensors, so that none lies on the edge.
 _MARGIN_DEGREES = 0.01
 
@@ -78,7 +75,8 @@ def run_sensors(
         raise InputError(f"{locations} has no place for sensor {', '.join(lost[:5])}" + (" …" if len(lost) > 5 else ""))
     places = places[places["sensor_id"].isin(readings.sensors)]
     dataset.create(city_of(dataset.city, places, readings.step_minutes))
-    dataset.put_json("places.json", places.rename(columns={"sensor_id": "cell_id"}).to_dict("records"))
+    points = zip(places["latitude"].tolist(), places["longitude"].tolist(), strict=True)
+    save_places(dataset, dict(zip(places["sensor_id"], points, strict=True)))
     windows = windows_of(readings, dataset.city)
     sha256 = file_sha256(speeds)
     stored = {

@@ -8,11 +8,12 @@ windows. A verdict depends on the event and the broker's record only, so the two
 
 from pathlib import Path
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.readwriter import DataStreamReader
 
-from smartcity.city import City
+from smartcity.city import City, PlaceKind
+from smartcity.sensors import ALL_VEHICLE_BITS, POSITIONS_PER_READING
 from smartcity.services.jars import connector_jars
 from smartcity.settings import Settings
 from smartcity.spark.cells import cell_id
@@ -70,15 +71,26 @@ def read_topic(spark: SparkSession, settings: Settings) -> DataStreamReader:
 def changed_windows(kafka: DataFrame, settings: Settings, city: City) -> DataFrame:
     """Windows of the good events, in update mode.
 
+    In a city of sensors an event is a reading, and ``vehicle_id`` names its sensor, which is the place.
+
     Args: kafka: the columns of Spark's Kafka source, a stream.
     Returns: the columns of ``columns.WINDOWS`` but ``date``, and ``newest_event_utc``.
     """
     good = parse_events(kafka, settings, city).where(F.col("reject_reason").isNull())
-    cell = cell_id(F.col("latitude"), F.col("longitude"), city).alias("cell_id")
+    sensors = city.place_kind is PlaceKind.SENSOR
+    cell = F.col("vehicle_id") if sensors else cell_id(F.col("latitude"), F.col("longitude"), city)
     # Two tasks for the topic's partitions, as many as there are cores: each task costs some milliseconds.
-    placed = good.coalesce(SHUFFLE_PARTITIONS).select("vehicle_id", "timestamp_utc", "speed_mph", cell)
+    placed = good.coalesce(SHUFFLE_PARTITIONS).select("vehicle_id", "timestamp_utc", "speed_mph", cell.alias("cell_id"))
     marked = placed.withWatermark("timestamp_utc", f"{settings.allowed_lateness_minutes} minutes")
-    return aggregate_windows(marked, city, F.max("timestamp_utc").alias("newest_event_utc"))
+    windows = aggregate_windows(marked, city, F.max("timestamp_utc").alias("newest_event_utc"))
+    return windows.withColumns(_as_readings()) if sensors else windows
+
+
+def _as_readings() -> dict[str, Column]:
+    """What a reading counts as: the same as in the windows of an ingested sensor table."""
+    weighed = ("vehicle_count", "position_count", "speed_sum", "speed_square_sum")
+    counts = {name: F.col(name) * POSITIONS_PER_READING for name in weighed}
+    return {**counts, "vehicle_bits": F.lit(ALL_VEHICLE_BITS).cast("bigint")}
 
 
 def rejected_events(kafka: DataFrame, settings: Settings, city: City) -> DataFrame:

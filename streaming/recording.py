@@ -37,27 +37,33 @@ class Slice:
         return len(self.vehicle_ids)
 
 
-class Recording:
-    """Reads the ``positions`` table of a data set."""
+def span_of(column: str, start_us: int, end_us: int) -> pc.Expression:
+    """A filter: rows whose time is from ``start_us`` (included) to ``end_us`` (not)."""
+    low, high = (pa.scalar(value, pa.int64()).cast(UTC_TIMESTAMP) for value in (start_us, end_us))
+    return (pads.field(column) >= low) & (pads.field(column) < high)
 
-    def __init__(self, positions: Table) -> None:
-        self._positions = positions
+
+class Recording:
+    """Reads a table of positions."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
 
     def rows(self) -> dict[date, int]:
         """Positions by day."""
-        return {date.fromisoformat(day): part.rows for day, part in self._positions.manifest().partitions.items()}
+        return {date.fromisoformat(day): part.rows for day, part in self._table.manifest().partitions.items()}
 
     def run_ids(self) -> dict[str, str]:
         """What wrote each day: a day that was written anew is another recording."""
-        return {day: part.run_id for day, part in self._positions.manifest().partitions.items()}
+        return {day: part.run_id for day, part in self._table.manifest().partitions.items()}
 
     def slices(self, leg: Leg) -> Iterator[Slice]:
         """A leg's positions. The order depends on the data only, not on how its files are laid out."""
-        files = self._positions.files(leg.day, leg.day)
-        prefix = len(self._positions.uri()) - len(self._positions.path)
+        files = self._table.files(leg.day, leg.day)
+        prefix = len(self._table.uri()) - len(self._table.path)
         if not files:
             return
-        day = pads.dataset([file[prefix:] for file in files], format="parquet", filesystem=self._positions.filesystem)
+        day = pads.dataset([file[prefix:] for file in files], format="parquet", filesystem=self._table.filesystem)
         count = max(1, self.rows()[leg.day] // SLICE_ROWS)
         length = max(MIN_SLICE_US, 86_400_000_000 // count)
         # Cut at multiples of the length, wherever the leg starts, so that a restart cuts at the same places.
@@ -67,12 +73,12 @@ class Recording:
             yield self._read(day, leg, start, end)
             start = end
 
-    @staticmethod
-    def _read(day: pads.Dataset, leg: Leg, start: int, end: int) -> Slice:
-        time = pads.field("timestamp_utc")
-        low, high = (pa.scalar(value, pa.int64()).cast(UTC_TIMESTAMP) for value in (start, end))
-        rows = day.to_table(columns=list(COLUMNS), filter=(time >= low) & (time < high))
-        rows = rows.sort_by([("timestamp_utc", "ascending"), ("vehicle_id", "ascending")])
+    def _positions(self, day: pads.Dataset, start_us: int, end_us: int) -> pa.Table:
+        """The columns ``COLUMNS`` of a stretch of a day, in any order."""
+        return day.to_table(columns=list(COLUMNS), filter=span_of("timestamp_utc", start_us, end_us))
+
+    def _read(self, day: pads.Dataset, leg: Leg, start: int, end: int) -> Slice:
+        rows = self._positions(day, start, end).sort_by([("timestamp_utc", "ascending"), ("vehicle_id", "ascending")])
         times = pc.cast(rows.column("timestamp_utc"), UTC_TIMESTAMP).cast(pa.int64()).to_numpy()
         return Slice(
             leg.day,

@@ -22,6 +22,7 @@ from streaming.checkpoint import Offsets
 from streaming.pacing import TICK_SECONDS, Pace
 from streaming.place import Place, Places, Sent, TopicEnd
 from streaming.plan import Plan, make_plan, parser
+from streaming.readings import recording_of
 from streaming.recording import Recording, Slice, instant
 from streaming.reporting import Reporter
 from streaming.schedule import micros
@@ -195,7 +196,7 @@ def main(argv: list[str] | None = None) -> None:
 def _run(options: argparse.Namespace, stop: threading.Event) -> None:
     settings = Settings()
     dataset = Dataset.of(settings, options.dataset)
-    recording = Recording(dataset.positions)
+    recording = recording_of(dataset)
     plan = make_plan(options, dataset, recording)
     restart = options.restart
     while not stop.is_set():

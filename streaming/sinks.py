@@ -9,10 +9,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from smartcity.city import PlaceKind
 from smartcity.levels import Level
 from smartcity.live import LATE_MINUTES, LiveCity
 from smartcity.messages import ScoredWindow
 from smartcity.profile import Profile
+from smartcity.sensors import POSITIONS_PER_READING
 from smartcity.store.engine import Connection, Engine
 from smartcity.store.reader import newest_window_start, recent_windows
 from smartcity.store.tables import REJECTED_QUERY, WINDOWS_QUERY
@@ -86,11 +88,13 @@ class RejectedSink:
 class Counted:
     """Positions per window as last written, so that a batch's good events are counted by what it added."""
 
+    positions_per_event: int = 1
     counts: dict[Key, int] = field(default_factory=dict)
 
     def added(self, windows: list[dict[str, Any]]) -> int:
-        """Positions in ``windows`` that were not there before."""
-        return sum(row["position_count"] - self.counts.get(_key(row), 0) for row in windows)
+        """Events in ``windows`` that were not there before."""
+        more = sum(row["position_count"] - self.counts.get(_key(row), 0) for row in windows)
+        return int(more // self.positions_per_event)
 
     def keep(self, windows: list[dict[str, Any]]) -> None:
         """Remember the counts as written, and forget what no event can change any more."""
@@ -118,7 +122,7 @@ class WindowSink:
         self._outbox = outbox
         self._watch = watch
         self._retention = retention
-        self._counted = Counted()
+        self._counted = Counted(POSITIONS_PER_READING if live.city.place_kind is PlaceKind.SENSOR else 1)
         self._written: dict[Key, tuple[Any, ...]] = {}
         self.stages: dict[str, float] = {}
 

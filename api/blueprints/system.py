@@ -10,7 +10,7 @@ from api import docs, openapi
 from api.context import Context
 from api.endpoint import endpoint, json_response
 from api.health import judge
-from api.models import CityConfig, Config, Health, HealthQuery, LevelsConfig, Links, Query, Stats
+from api.models import Center, CityConfig, Config, Health, HealthQuery, LevelsConfig, Links, Query, Stats
 from smartcity import levels
 
 blueprint = Blueprint("system", __name__)
@@ -66,7 +66,7 @@ def stats(context: Context, query: Query) -> Stats:
 
 @endpoint(blueprint, "/api/config", answer=Config)
 def config(context: Context, query: Query) -> Response:
-    """What a front end needs to set itself up: the city, the levels' thresholds, links, the city's outline.
+    """What a front end needs to set itself up: the city, its outline and sensors, the levels' thresholds, links.
 
     Links are those pages that answer now; the others are null.
     """
@@ -81,6 +81,7 @@ def config(context: Context, query: Query) -> Response:
         push_seconds=context.settings.push_seconds,
         links=Links(**context.links, api_docs="/api/docs"),
         outline=context.outline,
+        places={name: Center(latitude=at[0], longitude=at[1]) for name, at in context.places.sensors.items()},
     )
     return json_response(answer, cache_control="no-cache")
 

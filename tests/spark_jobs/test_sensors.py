@@ -6,7 +6,8 @@ import pytest
 from smartcity.city import City, PlaceKind
 from smartcity.errors import InputError
 from smartcity.lake import Dataset
-from spark_jobs.sensors import POSITIONS_PER_READING, run_sensors
+from smartcity.sensors import POSITIONS_PER_READING, load_places
+from spark_jobs.sensors import run_sensors
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_readings_become_windows_of_their_sensor(dataset, locations, tmp_path):
     assert first["speed_sum"] == 6438 * POSITIONS_PER_READING
     assert first["speed_square_sum"] == 6438**2 * POSITIONS_PER_READING
     assert dataset.city.place_kind is PlaceKind.SENSOR and dataset.city.window_minutes == 5
-    assert dataset.get_json("places.json")[1] == {"cell_id": "767541", "latitude": 34.11, "longitude": -118.23}
+    assert load_places(dataset) == {"773869": (34.15, -118.31), "767541": (34.11, -118.23)}
     assert dataset.quarantine.read().column("row_text").to_pylist() == ["767541: 150.0"]
 
 
