@@ -1,5 +1,6 @@
 """``traffic``: the one command line. Each subcommand is a module of ``smartcity.cli``, loaded when it is called."""
 
+import errno
 import importlib
 import re
 import sys
@@ -65,8 +66,19 @@ def main() -> None:
     try:
         cli(prog_name="traffic")
     except TrafficError as error:
-        click.echo(f"traffic: {error}", err=True)
-        sys.exit(1)
+        said = str(error)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("smartcity", "benchmarks"):
+            raise
+        said = f"the environment is damaged: it has no {error.name}. Remake it: rm -r .venv && ./traffic doctor"
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        said = f"{error.strerror}: {error.filename or f'one of the disks under {ROOT} and TRAFFIC_HOME'}"
+    else:
+        return
+    click.echo(f"traffic: {said}", err=True)
+    sys.exit(1)
 
 
 if __name__ == "__main__":

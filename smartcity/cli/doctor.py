@@ -75,6 +75,9 @@ def _services(settings: Settings) -> list[Finding]:
             found = check(settings)
             hint = "" if found.ok else f"; see {settings.home / 'logs'}/{name}*.log, then: ./traffic down, ./traffic up"
             findings.append(Finding(name, found.ok, found.detail + hint))
+            if name == "airflow" and found.ok:
+                dags = health.check_dags(settings)
+                findings.append(Finding("DAGs", dags.ok, dags.detail))
     return findings
 
 

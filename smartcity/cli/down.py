@@ -3,7 +3,7 @@
 import click
 
 from smartcity.errors import ServiceError
-from smartcity.services import processes
+from smartcity.services import processes, uplock
 from smartcity.services.supervisor import Supervisor
 from smartcity.settings import Settings
 
@@ -12,6 +12,8 @@ from smartcity.settings import Settings
 def command() -> None:
     """Stop everything and leave no process behind."""
     settings = Settings()
+    if uplock.interrupt(settings):
+        click.echo("stopped the ./traffic up that was at work")
     before = processes.ours(settings)
     supervisor = Supervisor(settings)
     if supervisor.is_running():

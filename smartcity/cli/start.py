@@ -3,6 +3,7 @@
 import importlib.metadata
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,11 +13,13 @@ from smartcity.cli.steps import Step, Steps
 from smartcity.errors import ServiceError
 from smartcity.lake import Dataset
 from smartcity.services import health, jars, java, kafka, preflight, processes, programs, steps
-from smartcity.services.supervisor import Supervisor
+from smartcity.services.supervisor import RUNNING, Supervisor
 from smartcity.settings import Settings
 
 #: Generous: a loaded machine takes minutes to import what a free one does in seconds.
 HEALTHY_SECONDS = 300
+#: Asking costs the cores that the services start on.
+POLL_SECONDS = 1.0
 #: What the generator writes last.
 GENERATED_MARK = "generated.json"
 #: The first model is a smaller one: it is there to be seen soon, and the next training makes the full size.
@@ -71,8 +74,11 @@ def run(show: Steps, supervisor: Supervisor, plan: Plan) -> None:
         show.run("Airflow's database", lambda step: migrate_airflow(settings, step))
     for name in airflow:
         supervisor.start_program(name)
-    for name in ("stream", "api", *(["airflow"] if airflow else [])):
-        show.run(name.capitalize(), partial(wait_healthy, supervisor, settings, name))
+    show.run("Stream", lambda step: wait_scored(supervisor, plan, step))
+    show.run("Api", partial(wait_healthy, supervisor, settings, "api"))
+    if airflow:
+        show.run("Airflow", partial(wait_healthy, supervisor, settings, "airflow"))
+        show.run("DAGs", lambda step: wait_until(supervisor, settings, "airflow", health.check_dags, step))
 
 
 def check_machine(supervisor: Supervisor, plan: Plan) -> str:
@@ -175,21 +181,46 @@ def migrate_airflow(settings: Settings, step: Step) -> str:
 
 
 def wait_healthy(supervisor: Supervisor, settings: Settings, service: str, step: Step) -> str:
-    """Until the service answers. Raises: ServiceError with the log's end where it gave up or the time is over."""
+    """Until the service answers. Raises: as ``wait_until``."""
+    return wait_until(supervisor, settings, service, health.CHECKS[service], step)
+
+
+def wait_scored(supervisor: Supervisor, plan: Plan, step: Step) -> str:
+    """Until the stream has scored a batch since it started; without a replay there may be none to score."""
+
+    def check(settings: Settings) -> health.Health:
+        stream = supervisor.states().get("stream")
+        seconds = stream.uptime_seconds if stream and stream.pid else 0
+        if "replay" in plan.skip:
+            return health.Health(stream is not None and stream.state == RUNNING, "waits for events (replay skipped)")
+        return health.check_stream(settings, within=min(seconds, health.SILENT_SECONDS))
+
+    return wait_until(supervisor, plan.settings, "stream", check, step)
+
+
+def wait_until(
+    supervisor: Supervisor, settings: Settings, service: str, check: Callable[[Settings], health.Health], step: Step
+) -> str:
+    """Until ``check`` is content. Returns: its detail.
+
+    Raises: ServiceError with the log's end where the service gave up or the time is over, and where all was stopped.
+    """
     end = time.monotonic() + HEALTHY_SECONDS
     while True:
-        found = health.CHECKS[service](settings)
+        found = check(settings)
         if found.ok:
             return found.detail
         step.say(found.detail)
-        states = [state for name, state in supervisor.states().items() if name.split("-")[0] == service]
-        given_up = [state.name for state in states if state.state == FATAL]
+        known = supervisor.states()
+        if not known:
+            raise ServiceError("the supervisor is gone: somebody stopped it, or ended it. Run ./traffic up again")
+        given_up = [name for name, state in known.items() if name.split("-")[0] == service and state.state == FATAL]
         if given_up or time.monotonic() > end:
             logs = settings.home / "logs"
             name = given_up[0] if given_up else service
             said = "keeps dying" if given_up else f"does not answer after {HEALTHY_SECONDS} s ({found.detail})"
             raise ServiceError(f"{name} {said}; the end of {logs}/{name}.log:\n{_tail(settings, name)}")
-        time.sleep(0.5)
+        time.sleep(POLL_SECONDS)
 
 
 def _tail(settings: Settings, name: str, lines: int = 15) -> str:

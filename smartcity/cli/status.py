@@ -6,6 +6,7 @@ from typing import Any
 import click
 import psutil
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from smartcity.services import health, processes
@@ -17,7 +18,7 @@ from smartcity.store.age import data_age
 def figures(settings: Settings) -> dict[str, Any]:
     """Named figures, units in the names."""
     supervisor = Supervisor(settings)
-    states = supervisor.states()
+    states, deaths = supervisor.states(), supervisor.deaths()
     own = processes.ours(settings)
     members: dict[str, list[psutil.Process]] = {}
     for process, service in own.values():
@@ -31,6 +32,7 @@ def figures(settings: Settings) -> dict[str, Any]:
             "healthy": found.ok if found else None,
             "pid": state.pid,
             "uptime_seconds": state.uptime_seconds,
+            "restarts": deaths.get(name, 0),
             "processes": len(members.get(name, [])),
             "memory_bytes": processes.memory_bytes(members.get(name, [])),
             "detail": found.detail if found else state.description,
@@ -65,22 +67,27 @@ def command(as_json: bool) -> None:
         raise SystemExit(1)
 
 
+def _age(seconds: int) -> str:
+    return f"{seconds} s" if seconds < 60 else f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
+
+
 def _show(found: dict[str, Any]) -> None:
     if not found["running"]:
         click.echo("nothing runs; start it with: ./traffic up")
         return
     table = Table(box=None, pad_edge=False)
-    for title in ("service", "state", "healthy", "pid", "up", "memory", ""):
-        table.add_column(title, justify="right" if title in ("pid", "up", "memory") else "left")
+    for title in ("service", "state", "healthy", "pid", "up", "restarts", "memory", ""):
+        table.add_column(title, justify="right" if title in ("pid", "up", "restarts", "memory") else "left")
     for name, row in found["services"].items():
         table.add_row(
             name,
             row["state"],
             {True: "yes", False: "[red]no[/red]", None: ""}[row["healthy"]],
             str(row["pid"] or ""),
-            f"{row['uptime_seconds'] // 60} min" if row["pid"] else "",
+            _age(row["uptime_seconds"]) if row["pid"] else "",
+            f"[yellow]{row['restarts']}[/yellow]" if row["restarts"] else "",
             f"{row['memory_bytes'] / 2**20:.0f} MiB",
-            "" if row["pid"] else row["detail"],
+            "" if row["pid"] and row["healthy"] is not False else escape(row["detail"]),
         )
     console = Console(soft_wrap=True)
     console.print(table)

@@ -1,17 +1,13 @@
 """``traffic up``: from whatever is there to everything running. Each step looks first and redoes no finished work."""
 
-import fcntl
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import click
 from rich.console import Console
 
 from smartcity.cli import start
 from smartcity.cli.steps import Steps
-from smartcity.errors import InstallError, ServiceError
-from smartcity.services import processes
+from smartcity.services import processes, uplock
 from smartcity.services.supervisor import Supervisor
 from smartcity.settings import Settings
 
@@ -31,35 +27,23 @@ def command(days: int, trips_per_day: int, seed: int, skip: tuple[str, ...]) -> 
     supervisor = Supervisor(settings)
     ran_before = supervisor.is_running()
     plan = start.Plan(settings, days, trips_per_day, seed, frozenset(skip))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
-        with _alone(settings):
-            start.run(steps, supervisor, plan)
+        with uplock.alone(settings):
+            try:
+                start.run(steps, supervisor, plan)
+            except KeyboardInterrupt:
+                # Before the lock is let go: another `up` must not meet what is being stopped.
+                if not ran_before:
+                    console.print("stopping what was started…")
+                    supervisor.shutdown()
+                    processes.end(process for process, _ in processes.ours(settings).values())
+                raise
     except KeyboardInterrupt:
-        if not ran_before:
-            supervisor.shutdown()
-            processes.end(process for process, _ in processes.ours(settings).values())
-        raise click.Abort from None
+        done = "what ran before goes on running" if ran_before else "nothing of it is left running"
+        raise click.ClickException(f"interrupted; {done}. ./traffic up goes on where it stopped") from None
     _welcome(console, settings, plan)
-
-
-@contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
-    """One ``up`` at a time for a home; the lock goes with the process, however it ends."""
-    folder = settings.home / "run"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = (folder / "up.lock").open("w")
-    except OSError as error:
-        raise InstallError(
-            f"the folder {settings.home} can't be written ({error.strerror}); choose another with TRAFFIC_HOME"
-        ) from error
-    with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ServiceError(f"another ./traffic up is at work in {settings.home}; wait for it") from error
-        yield
 
 
 def _welcome(console: Console, settings: Settings, plan: start.Plan) -> None:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from smartcity.services import kafka
-from smartcity.settings import Settings
+from smartcity.settings import ROOT, Settings
 from smartcity.store.age import data_age
 
 #: The stream writes its progress with every batch; older than this, it stands still.
 SILENT_SECONDS = 60
+#: Files in ``dags/`` that hold none; every other is named as its DAG.
+NO_DAGS = {"wiring"}
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,9 @@ class Health:
     detail: str
 
 
-def _get(url: str, seconds: float = 5) -> tuple[int, bytes]:
-    with urllib.request.urlopen(url, timeout=seconds) as answer:
+def _get(url: str, seconds: float = 5, token: str = "") -> tuple[int, bytes]:
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
+    with urllib.request.urlopen(request, timeout=seconds) as answer:
         return answer.status, answer.read()
 
 
@@ -58,12 +61,27 @@ def check_airflow(settings: Settings) -> Health:
     return Health(not sick, f"not healthy: {', '.join(sick)}" if sick else url)
 
 
-def check_stream(settings: Settings) -> Health:
-    """The streaming job, by the progress it keeps in the serving database."""
+def check_dags(settings: Settings) -> Health:
+    """Whether Airflow lists each of our DAGs, and could read all of their files."""
+    address = f"http://127.0.0.1:{settings.airflow_port}"
+    try:
+        token = json.loads(_get(f"{address}/auth/token")[1])["access_token"]
+        listed = json.loads(_get(f"{address}/api/v2/dags", token=token)[1])["dags"]
+        broken = json.loads(_get(f"{address}/api/v2/importErrors", token=token)[1])["import_errors"]
+    except (OSError, ValueError, KeyError) as error:
+        return Health(False, f"{address}: {getattr(error, 'reason', None) or error}")
+    if broken:
+        return Health(False, f"{broken[0]['filename']}: {broken[0]['stack_trace'].strip().splitlines()[-1]}")
+    missing = {path.stem for path in (ROOT / "dags").glob("*.py")} - NO_DAGS - {dag["dag_id"] for dag in listed}
+    return Health(not missing, f"not listed yet: {', '.join(sorted(missing))}" if missing else address)
+
+
+def check_stream(settings: Settings, within: float = SILENT_SECONDS) -> Health:
+    """The streaming job, by the progress it keeps in the serving database: its last batch was ``within`` seconds."""
     age = data_age(settings)
     if age is None:
         return Health(False, "no batch finished yet")
-    return Health(age.progress_seconds < SILENT_SECONDS, f"last batch {age.progress_seconds:.0f} s ago")
+    return Health(age.progress_seconds < within, f"last batch {age.progress_seconds:.0f} s ago")
 
 
 def check_api(settings: Settings) -> Health:

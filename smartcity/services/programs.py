@@ -12,6 +12,7 @@ from smartcity.settings import ROOT, Settings
 #: Every process of ours carries these two: `down` finds them by it, whoever their parent is by then.
 SERVICE_MARK = "TRAFFIC_SERVICE"
 HOME_MARK = "TRAFFIC_HOME"
+NO_LOG_SERVER = ("--skip-serve-logs",)
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,12 @@ def base_environment(settings: Settings) -> dict[str, str]:
 
 
 def mlflow(settings: Settings) -> Program:
-    """The registry: SQLite behind it, artifacts through the server, one worker, no job workers (2 GB)."""
+    """The registry: SQLite behind it, artifacts through the server, one process, no job workers (2 GB)."""
     folder = settings.home / "mlflow"
     folder.mkdir(parents=True, exist_ok=True)
     command = [
-        *(sys.executable, "-m", "mlflow", "server"),
-        *("--host", "127.0.0.1", "--port", str(settings.mlflow_port), "--workers", "1"),
-        *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
-        *("--artifacts-destination", str(folder / "artifacts")),
+        *(sys.executable, "-m", "smartcity.model.server", "--port", str(settings.mlflow_port)),
+        *("--store", f"sqlite:///{folder / 'mlflow.db'}", "--artifacts", str(folder / "artifacts")),
     ]
     environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     return Program("mlflow", command, {**base_environment(settings), **environment}, start_seconds=5)
@@ -110,8 +109,12 @@ def airflow_command(*arguments: str) -> list[str]:
 def airflow(settings: Settings) -> list[Program]:
     """Airflow's four parts, each supervised by itself: in one `standalone` a dead scheduler stays dead."""
     environment = airflow_environment(settings)
-    parts = ("api-server", "scheduler", "dag-processor", "triggerer")
-    return [Program(f"airflow-{part}", airflow_command(part), environment, start_seconds=10) for part in parts]
+    # All parts read the same folder of logs: the log servers, which listen on every address, are not needed.
+    parts = {"api-server": (), "scheduler": NO_LOG_SERVER, "dag-processor": (), "triggerer": NO_LOG_SERVER}
+    return [
+        Program(f"airflow-{part}", airflow_command(part, *options), environment, start_seconds=10)
+        for part, options in parts.items()
+    ]
 
 
 def stream(settings: Settings) -> Program:

@@ -2,12 +2,14 @@
 
 import hashlib
 import os
+import re
 import shlex
 import subprocess
 import sys
 import tempfile
 import time
 import xmlrpc.client
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,6 +176,14 @@ class Supervisor:
             )
             for row in rows
         }
+
+    def deaths(self) -> dict[str, int]:
+        """How often each program ended by itself, and was started again, since supervisord started."""
+        try:
+            text = (self.settings.home / "logs" / "supervisord.log").read_text(errors="replace")
+        except OSError:
+            return {}
+        return dict(Counter(re.findall(r" exited: (\S+) \(", text.rpartition("supervisord started with pid")[2])))
 
     def start_program(self, name: str) -> bool:
         """Start one program, without waiting. Returns: False where it ran already."""
