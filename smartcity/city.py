@@ -5,7 +5,9 @@ job, the stream and the model that is trained on it agree on bounds, time zone, 
 """
 
 import math
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -63,6 +65,17 @@ class City(BaseModel):
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"time zone {value!r} is not in the IANA list, e.g. America/New_York") from error
         return value
+
+    @model_validator(mode="after")
+    def _days_hold_whole_windows(self) -> Self:
+        offset = datetime(2026, 1, 1, tzinfo=self.zone).utcoffset() or timedelta()
+        minutes = round(offset.total_seconds()) // 60
+        if 60 % self.window_minutes or minutes % self.window_minutes:
+            raise ValueError(
+                f"window_minutes {self.window_minutes}: windows must fit into the city's days, choose one that divides "
+                f"{math.gcd(60, minutes % 60)} minutes, e.g. 2 or 5"
+            )
+        return self
 
     @property
     def zone(self) -> ZoneInfo:

@@ -21,6 +21,7 @@ TRIPS = pa.schema(
         ("dropoff_longitude", pa.float64()),
         ("trip_distance_miles", pa.float64()),
         ("source_file", pa.string()),
+        ("source_sha256", pa.string()),
         ("date", pa.date32()),
     ]
 )

@@ -214,7 +214,7 @@ def feature_table(state: CityState, first_row: int, end_row: int) -> pa.Table:
     labels, ratios = label[at_row, at_cell], label_ratio[at_row, at_cell]
     start_seconds = (block.first + first_row + at_row) * city.window_seconds
     columns: dict[str, pa.Array] = {
-        "cell_id": pa.array(np.array(block.cells, dtype=object)[at_cell], pa.string()),
+        "cell_id": pa.DictionaryArray.from_arrays(at_cell.astype(np.int32), pa.array(block.cells, pa.string())),
         "window_start_utc": pa.array(start_seconds * 1_000_000, pa.int64()).cast(UTC_TIMESTAMP),
         **{name: pa.array(arrays[name][at_row, at_cell], pa.float64()) for name in FEATURE_NAMES},
         "known_now": pa.array(state.known[first_row:end_row][at_row, at_cell]),

@@ -42,6 +42,23 @@ def _swap(filesystem: fs.FileSystem, folder: str, name: str, content: bytes) -> 
     filesystem.move(temporary, f"{folder}/{name}")
 
 
+def parquet_options(schema: pa.Schema) -> dict[str, Any]:
+    """How the lake's files are written: strings as dictionaries, times as differences, both small and fast.
+
+    Numbers are left plain: a dictionary of speeds or features costs more time than it saves space. Statistics are kept
+    for times only, by which readers skip row groups.
+    """
+    times = [field.name for field in schema if pa.types.is_timestamp(field.type)]
+    return {
+        "compression": "zstd",
+        "use_dictionary": [field.name for field in schema if pa.types.is_string(field.type)],
+        "column_encoding": dict.fromkeys(times, "DELTA_BINARY_PACKED"),
+        "write_statistics": times,
+        # The schema is the table's; a reader gets strings where a writer had them dictionary-encoded.
+        "store_schema": False,
+    }
+
+
 class Partition(BaseModel):
     """One published day of a table. ``files`` are relative to the table; ``made_from`` names inputs by content."""
 
@@ -57,14 +74,79 @@ class Manifest(BaseModel):
     partitions: dict[str, Partition] = Field(default_factory=dict)
 
 
+def _add(manifest: Manifest, run: "Run", parts: Iterable["Part"], made_from: MadeFrom) -> None:
+    """Put files into their days' partitions."""
+    for part in parts:
+        if not part.rows:
+            continue
+        day = part.day.isoformat()
+        partition = manifest.partitions.setdefault(day, Partition(files=[], rows=0, run_id=run.run_id))
+        partition.files.append(part.path)
+        partition.rows += part.rows
+        _note(partition, run, part.day, made_from)
+
+
+def _note(partition: "Partition", run: "Run", day: date, made_from: MadeFrom) -> None:
+    """Remember which run changed a partition last, and from what it now is made."""
+    partition.run_id = run.run_id
+    partition.made_from = dict((made_from(day) if callable(made_from) else made_from) or {})
+
+
+class Part(BaseModel):
+    """A finished file of a run: its day, its path relative to the table, and its rows."""
+
+    day: date
+    path: str
+    rows: int
+
+
 class Run:
-    """A writer's private folder inside a table; nothing in it is visible before ``Table.publish``."""
+    """A writer's private folder inside a table; nothing in it is visible before it is published."""
 
     def __init__(self, table: "Table") -> None:
         self.table = table
         self.run_id = datetime.now(UTC).strftime("%Y%m%dT%H%M%S-") + secrets.token_hex(4)
         self.path = f"{table.path}/run={self.run_id}"
         self.uri = table.uri(f"run={self.run_id}")
+
+    @contextmanager
+    def part(self, day: date) -> Iterator["PartWriter"]:
+        """A new file for rows of ``day``; on any worker. A task that is tried again writes another file."""
+        folder = f"run={self.run_id}/date={day.isoformat()}"
+        self.table.filesystem.create_dir(f"{self.table.path}/{folder}", recursive=True)
+        writer = PartWriter(self.table, f"{folder}/part-{secrets.token_hex(8)}.parquet", day)
+        try:
+            yield writer
+        finally:
+            writer.close()
+
+
+class PartWriter:
+    """Writes one file, a row group at a time; ``part`` says what was written. A file without a row is not made."""
+
+    def __init__(self, table: "Table", path: str, day: date) -> None:
+        self._table = table
+        self._schema = table.stored_schema
+        self._writer: pq.ParquetWriter | None = None
+        self.part = Part(day=day, path=path, rows=0)
+
+    def write(self, rows: pa.Table) -> None:
+        """Add rows; the columns of the table's schema, strings also dictionary-encoded."""
+        if not rows.num_rows:
+            return
+        stored = rows.select(self._schema.names)
+        if self._writer is None:
+            path = f"{self._table.path}/{self.part.path}"
+            options = parquet_options(self._schema)
+            self._writer = pq.ParquetWriter(path, stored.schema, filesystem=self._table.filesystem, **options)
+        self._writer.write_table(stored, row_group_size=stored.num_rows)
+        self.part.rows += rows.num_rows
+
+    def close(self) -> None:
+        """Finish the file."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
 
 
 class Table:
@@ -80,6 +162,11 @@ class Table:
     def name(self) -> str:
         """The table's name, e.g. ``trips``."""
         return self.path.rsplit("/", 1)[-1]
+
+    @property
+    def stored_schema(self) -> pa.Schema:
+        """The columns inside a file: the date stands in its folder's name, as Spark writes and reads it."""
+        return pa.schema([field for field in self.schema if field.name != "date"])
 
     def uri(self, relative: str = "") -> str:
         """Address of a file of the table, as Spark reads it."""
@@ -105,6 +192,10 @@ class Table:
             if (start is None or day >= start.isoformat()) and (end is None or day <= end.isoformat())
             for name in partition.files
         ]
+
+    def files_by_day(self) -> dict[date, list[str]]:
+        """Names of each day's files, relative to the table."""
+        return {date.fromisoformat(day): part.files for day, part in sorted(self.manifest().partitions.items())}
 
     def versions(self, dates: Iterable[date]) -> dict[str, str]:
         """Which run made each day: what a table derived from these days records as its inputs."""
@@ -146,44 +237,69 @@ class Table:
 
     def write(self, rows: pa.Table, made_from: Mapping[str, Any] | None = None) -> None:
         """Replace the days that ``rows`` holds by its rows (for small tables and tests; Spark writes its own runs)."""
-        run = self.begin()
+        run, parts = self.begin(), []
         for day in rows.column("date").unique().to_pylist():
-            part = rows.filter(pc.equal(rows.column("date"), day)).select(self.schema.names).cast(self.schema)
-            # The date stands in the folder's name, as Spark writes and reads it.
-            part = part.drop_columns("date")
-            folder = f"{run.path}/date={day.isoformat()}"
-            self.filesystem.create_dir(folder, recursive=True)
-            pq.write_table(part, f"{folder}/part-0.parquet", filesystem=self.filesystem)
-        self.publish(run, rows.column("date").unique().to_pylist(), made_from)
+            with run.part(day) as writer:
+                writer.write(
+                    rows.filter(pc.equal(rows.column("date"), day)).select(self.schema.names).cast(self.schema)
+                )
+            parts.append(writer.part)
+        self.publish(run, rows.column("date").unique().to_pylist(), made_from, parts)
 
-    def publish(self, run: Run, replaced: Iterable[date], made_from: MadeFrom = None) -> int:
+    def publish(
+        self, run: Run, replaced: Iterable[date], made_from: MadeFrom = None, parts: Iterable[Part] | None = None
+    ) -> int:
         """Make the files of ``run`` the content of the days ``replaced``; a day without files becomes empty.
 
-        ``made_from`` names the inputs by content: one mapping for all days, or a function of the day.
+        Args: made_from: names the inputs by content: one mapping for all days, or a function of the day. parts: the
+        run's files; None: all that lie in its folder (Spark's own writer).
 
         Returns: the number of rows published. A day that the run wrote but that is not in ``replaced`` is refused:
         it would overwrite a day the run did not see whole.
         """
-        written: dict[str, Partition] = {}
-        for info in self._walk(run.path):
-            day = info.path.rsplit("/date=", 1)[1].split("/", 1)[0]
-            rows = pq.read_metadata(info.path, filesystem=self.filesystem).num_rows
-            if day not in written:
-                origin = made_from(date.fromisoformat(day)) if callable(made_from) else made_from
-                written[day] = Partition(files=[], rows=0, run_id=run.run_id, made_from=dict(origin or {}))
-            partition = written[day]
-            partition.files.append(info.path[len(self.path) + 1 :])
-            partition.rows += rows
+        written = list(self._written(run) if parts is None else parts)
         days = {day.isoformat() for day in replaced}
-        if stray := sorted(set(written) - days):
+        if stray := sorted({part.day.isoformat() for part in written} - days):
             raise MissingDataError(f"run {run.run_id} of {self.name} wrote days it was not asked to replace: {stray}")
-        with self._lock():
-            manifest = self.manifest()
+        with self._changed() as manifest:
             for day in days:
                 manifest.partitions.pop(day, None)
-            manifest.partitions.update(written)
+            _add(manifest, run, written, made_from)
+        return sum(part.rows for part in written)
+
+    def extend(self, run: Run, parts: Iterable[Part], made_from: MadeFrom = None, dropped: Iterable[str] = ()) -> int:
+        """Add the files ``parts`` of ``run`` to what their days hold, and take the files ``dropped`` away.
+
+        Args: made_from: of each day that changes, as it is after that. Returns: the number of rows added.
+        """
+        written, gone = list(parts), frozenset(dropped)
+        with self._changed() as manifest:
+            for day, partition in list(manifest.partitions.items()):
+                if left := [name for name in partition.files if name in gone]:
+                    partition.rows -= sum(self._rows(name) for name in left)
+                    partition.files = [name for name in partition.files if name not in gone]
+                    _note(partition, run, date.fromisoformat(day), made_from)
+            _add(manifest, run, written, made_from)
+            for day in [day for day, partition in manifest.partitions.items() if not partition.files]:
+                del manifest.partitions[day]
+        return sum(part.rows for part in written)
+
+    def _rows(self, name: str) -> int:
+        return int(pq.read_metadata(f"{self.path}/{name}", filesystem=self.filesystem).num_rows)
+
+    def _written(self, run: Run) -> Iterator[Part]:
+        for info in self._walk(run.path):
+            day = date.fromisoformat(info.path.rsplit("/date=", 1)[1].split("/", 1)[0])
+            name = info.path[len(self.path) + 1 :]
+            yield Part(day=day, path=name, rows=self._rows(name))
+
+    @contextmanager
+    def _changed(self) -> Iterator[Manifest]:
+        """The manifest to change; what it is afterwards is published in one step."""
+        with self._lock():
+            manifest = self.manifest()
+            yield manifest
             _swap(self.filesystem, self.path, MANIFEST, manifest.model_dump_json(indent=1).encode())
-        return sum(partition.rows for partition in written.values())
 
     def sweep(self, grace: timedelta = READER_GRACE) -> int:
         """Remove files that no manifest names and that are older than ``grace``. Returns: how many."""

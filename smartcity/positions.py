@@ -152,7 +152,7 @@ def _routes(trips: pa.RecordBatch, keys: hashing.UInts, streets: StreetGrid) -> 
 
 def speed_steps(speed_mph: Floats) -> npt.NDArray[np.int32]:
     """Speed in whole steps of 1/100 mph, at most ``MAX_SPEED_MPH``."""
-    return np.rint(np.minimum(speed_mph, MAX_SPEED_MPH) * SPEED_STEPS_PER_MPH).astype(np.int32)
+    return np.asarray(np.rint(np.minimum(speed_mph, MAX_SPEED_MPH) * SPEED_STEPS_PER_MPH), dtype=np.int32)
 
 
 def round_speed(speed_mph: Floats) -> Floats:

@@ -12,6 +12,8 @@ from smartcity.city import City
 from smartcity.events import SPEED_STEPS_PER_MPH
 
 Ints = npt.NDArray[np.int64]
+#: Bits in the set of vehicles that a window carries; a vehicle sets the bit ``crc32(vehicle_id) mod 64``.
+VEHICLE_BITS = 64
 #: Integer columns of ``columns.WINDOWS`` that a block carries; everything else derives from them.
 COUNTS = ("position_count", "vehicle_count", "speed_sum", "speed_square_sum", "vehicle_bits")
 
@@ -68,7 +70,7 @@ class WindowBlock:
     def put(self, table: pa.Table, city: City) -> None:
         """Write rows into the block, replacing what was there. All must lie within it."""
         rows = window_index(table.column("window_start_utc"), city) - self.first
-        columns = pc.index_in(table.column("cell_id"), pa.array(self.cells)).to_numpy()
+        columns = pc.index_in(table.column("cell_id"), pa.array(self.cells, pa.string())).to_numpy()
         for name in COUNTS:
             getattr(self, name)[rows, columns] = table.column(name).to_numpy()
 

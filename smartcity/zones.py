@@ -4,6 +4,7 @@ Reads a shapefile (any projection that its .prj names) or GeoJSON (WGS 84), with
 and ``zone``.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -135,6 +136,12 @@ class ZonePlaces:
     starts: npt.NDArray[np.int64]
     latitudes: Floats
     longitudes: Floats
+
+    @property
+    def version(self) -> str:
+        """Changes whenever a zone or a candidate point does."""
+        parts = (self.ids, self.starts, self.latitudes, self.longitudes)
+        return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()[:12]
 
     @classmethod
     def of(cls, zones: Sequence[Zone]) -> "ZonePlaces":

@@ -1,95 +1,37 @@
 """Trip files to cleaned trips: read, judge by the rules, keep each trip once, put the rest into the quarantine.
 
 ``python -m spark_jobs.clean --dataset NAME [--zones taxi_zones.shp] FILE…``
+
+Rows are parsed and judged chunk by chunk, sent as Arrow blocks to the task of their stretch of pick-up time, and
+written there, so that the copies of a trip meet, and files come out in order of time.
 """
 
 import argparse
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
 
-import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql import SparkSession
 
-from smartcity import columns
-from smartcity.city import City
+from smartcity.buckets import plan_buckets
 from smartcity.errors import InputError
-from smartcity.lake import Dataset, Table
-from smartcity.rules import Rules, trip_rules
-from smartcity.spark.local_time import trip_times_utc
-from smartcity.spark.tables import read_table
-from smartcity.tripfiles import RAW, Chunk, TripFile, check_files, discover, plan, read_chunk
-from smartcity.zones import ZonePlaces, outline, read_zones
-from spark_jobs.ingesting import IngestFigures, date_of_row, mark_copies, persisted, publish, row_text
+from smartcity.lake import Dataset
+from smartcity.ledger import FileRecord, Ledger
+from smartcity.rules import trip_rules
+from smartcity.spark.tasks import collect_reports, numbered
+from smartcity.tripfiles import Checked, TripFile, check_files, discover, plan
+from smartcity.zones import Zone, ZonePlaces, outline, read_zones
+from spark_jobs.ingesting import IngestFigures
 from spark_jobs.job import Figures, Span, parser, run
+from spark_jobs.progress import counting
+from spark_jobs.sorting import BLOCK, Reading, Storing
+from spark_jobs.sources import ever_judged, judged_otherwise, publish, record, rewrite_without
 
-#: A vehicle made up for a trip that names none: as long as this, two trips of one window hardly share it.
-_VEHICLE_DIGITS = 12
-#: What a quarantined row that could be read is shown as.
-_SHOWN = [name for name in RAW.names if name.startswith(("pickup_", "dropoff_", "trip_distance", "fare"))]
+#: Raised when the same file, rules and zones would give other trips.
+READER_VERSION = 1
 
 CleanFigures = IngestFigures
-
-
-@dataclass(frozen=True)
-class CleanResult:
-    """Every row read, judged once: ``reason`` is null for a valid trip, ``is_duplicate`` marks its second copies."""
-
-    judged: DataFrame
-
-    @property
-    def kept(self) -> DataFrame:
-        """New trips, columns of ``columns.TRIPS``."""
-        return self.judged.where("reason IS NULL AND NOT is_duplicate").select(*columns.TRIPS.names)
-
-    @property
-    def duplicates(self) -> DataFrame:
-        """Valid trips that the input or the lake already has."""
-        return self.judged.where("reason IS NULL AND is_duplicate").select(*columns.TRIPS.names)
-
-    @property
-    def quarantined(self) -> DataFrame:
-        """Rows that broke a rule, columns of ``columns.QUARANTINE``."""
-        return self.judged.where("reason IS NOT NULL").select(*columns.QUARANTINE.names)
-
-
-def read_rows(spark: SparkSession, chunks: list[Chunk], places: ZonePlaces | None) -> DataFrame:
-    """The rows of all chunks, one Spark partition per chunk, schema ``RAW``."""
-
-    def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for number in batch.column(0).to_pylist():
-                yield from read_chunk(chunks[number], places)
-
-    numbers = spark.range(0, len(chunks), 1, numPartitions=len(chunks))
-    return numbers.mapInArrow(read, from_arrow_schema(RAW, prefer_timestamp_ntz=True))
-
-
-def clean_trips(raw: DataFrame, rules: Rules, city: City, known: DataFrame | None = None) -> CleanResult:
-    """Judge every raw row and find the copies. Local wall times become UTC by the city's zone.
-
-    Args: raw: rows of ``tripfiles.RAW``; known: ``trip_id`` of the trips that the lake already has.
-    Returns: the judged rows; of equal trips the first by file and row is kept.
-    """
-    pickup, dropoff = trip_times_utc(F.col("pickup_local"), F.col("dropoff_local"), city.time_zone)
-    seconds = (F.unix_micros("dropoff_utc") - F.unix_micros("pickup_utc")) / 1e6
-    timed = (
-        raw.withColumns({"pickup_utc": pickup, "dropoff_utc": dropoff})
-        .withColumn("duration_seconds", seconds)
-        .withColumn("speed_mph", F.expr("try_divide(trip_distance_miles * 3600, duration_seconds)"))
-        .withColumn("reason", F.expr(rules.reason_sql()))
-    )
-    derived = F.concat(F.lit("taxi_"), F.substring("trip_id", 1, _VEHICLE_DIGITS))
-    named = timed.withColumns(
-        {
-            "vehicle_id": F.coalesce("vehicle", derived),
-            "date": date_of_row(F.col("pickup_local")),
-            "row_text": row_text(_SHOWN),
-        }
-    )
-    return CleanResult(mark_copies(named, ["trip_id"], known))
 
 
 def run_clean(
@@ -106,30 +48,87 @@ def run_clean(
     """
     checked = check_files(discover(files), skip_bad=skip_bad_files)
     shapes = read_zones(zones) if zones is not None else None
-    for file in checked.files:
-        if shapes is None and not file.layout.has_coordinates:
-            raise InputError(f"{file.path} has location ids instead of coordinates: pass --zones taxi_zones.shp")
+    _require_zones(checked.files, shapes)
     dataset.create(dataset.city)
     if shapes is not None:
         dataset.put_json("outline.json", outline(shapes))
     places = ZonePlaces.of(shapes) if shapes is not None else None
-    rules = trip_rules(dataset.city)
-    known = stored_rows(spark, dataset.trips, checked.files, ["trip_id"])
-    raw = read_rows(spark, plan(checked.files), places)
-    judged = persisted(clean_trips(raw, rules, dataset.city, known).judged)
-    try:
-        return publish(spark, dataset, dataset.trips, CleanResult(judged), checked, rules.version)
-    finally:
-        judged.unpersist()
+    ledger, fresh = Ledger.load(dataset), dict[str, FileRecord]()
+    version = trip_rules(dataset.city).version
+    for file in checked.files:
+        zoned = places.version if places and not file.layout.has_coordinates else "-"
+        judged_by = f"{READER_VERSION}/{version}/{zoned}"
+        if ledger.done(file.sha256, judged_by) is None:
+            fresh[file.sha256] = FileRecord(name=file.name, judged_by=judged_by)
+    known = [ledger.files[file.sha256] for file in checked.files if file.sha256 not in fresh]
+    changed: set[date] = set()
+    if fresh:
+        changed = _take_in(spark, dataset, [file for file in checked.files if file.sha256 in fresh], places, fresh)
+        ledger.files |= fresh
+        ledger.save(dataset)
+    return _figures(checked, [*fresh.values()], known, changed)
 
 
-def stored_rows(spark: SparkSession, table: Table, files: list[TripFile], names: list[str]) -> DataFrame | None:
-    """The lake's rows of the days that the files can hold; None where it has none of those days."""
+def _take_in(
+    spark: SparkSession,
+    dataset: Dataset,
+    files: list[TripFile],
+    places: ZonePlaces | None,
+    fresh: dict[str, FileRecord],
+) -> set[date]:
+    """Read files into the lake, in the place of what it has of them. Returns: the days whose trips changed."""
+    zone, rows = dataset.city.zone, sum(file.rows for file in files)
+    buckets = plan_buckets(
+        (file.period.start.replace(tzinfo=zone), file.period.end.replace(tzinfo=zone), file.rows) for file in files
+    )
+    stale, said_before = judged_otherwise(dataset.trips, fresh), ever_judged(dataset.quarantine, fresh)
+    trips, quarantine = dataset.trips.begin(), dataset.quarantine.begin()
     periods = [file.period for file in files]
-    days = [day for day in table.dates() if any(p.start.date() <= day <= p.end.date() for p in periods)]
-    if not days:
-        return None
-    return read_table(spark, table, days[0], days[-1], "traffic ingest").select(*names)
+    stored = {
+        day: names
+        for day, names in dataset.trips.files_by_day().items()
+        if any(period.start.date() <= day <= period.end.date() for period in periods)
+    }
+    chunks = plan(files)
+    with counting(spark, "trips", rows, "rows") as count:
+        spark.sparkContext.setJobDescription(f"clean: {len(files)} files in {len(chunks)} chunks")
+        reading = Reading(chunks, places, trip_rules(dataset.city), dataset.city, buckets, count)
+        blocks = numbered(spark, len(chunks)).mapInArrow(reading, BLOCK)
+        storing = Storing(trips, quarantine, stored, stale, count)
+        reports = collect_reports(blocks.repartitionById(buckets.count, "bucket"), storing)
+    kept, bad = record(reports, fresh)
+    of_trips, of_bad = (
+        [report for report in reports if report["table"] == run.table.name] for run in (trips, quarantine)
+    )
+    # The quarantine first: a rerun makes good what a kill left out.
+    publish(quarantine, [*of_bad, *rewrite_without(spark, quarantine, said_before)], said_before, bad, fresh)
+    return publish(trips, [*of_trips, *rewrite_without(spark, trips, stale)], stale, kept, fresh)
+
+
+def _figures(
+    checked: Checked, fresh: list[FileRecord], known: list[FileRecord], changed: Iterable[date]
+) -> CleanFigures:
+    """Sum up. Of a file that the data set had, every good row is a duplicate now."""
+    found = IngestFigures(len(checked.files), warnings=checked.warnings, skipped_files=checked.skipped)
+    reasons: Counter[str] = Counter()
+    for file in (*fresh, *known):
+        reasons.update(file.quarantined)
+    found.rows_kept = sum(file.kept for file in fresh)
+    found.rows_duplicate = sum(file.duplicates for file in (*fresh, *known)) + sum(file.kept for file in known)
+    found.rows_quarantined = reasons.total()
+    found.rows_read = found.rows_kept + found.rows_duplicate + found.rows_quarantined
+    found.files_known = len(known)
+    found.quarantined_by_reason = dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
+    dates = [day for file in (*fresh, *known) for day in (file.first_date, file.last_date) if day]
+    found.first_date, found.last_date = min(dates, default=None), max(dates, default=None)
+    found.changed_dates = sorted(changed)
+    return found
+
+
+def _require_zones(files: list[TripFile], shapes: list[Zone] | None) -> None:
+    for file in files:
+        if shapes is None and not file.layout.has_coordinates:
+            raise InputError(f"{file.path} has location ids instead of coordinates: pass --zones taxi_zones.shp")
 
 
 def job(spark: SparkSession, dataset: Dataset, span: Span, options: argparse.Namespace) -> Figures:

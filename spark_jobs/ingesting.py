@@ -10,20 +10,24 @@ from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
 from smartcity.lake import Dataset, Table
+from smartcity.spark.tasks import raising_input_errors
 from smartcity.tripfiles import Checked
 from spark_jobs.job import Figures
-from spark_jobs.merging import merge_quarantine, merge_rows, raising_input_errors
+from spark_jobs.merging import merge_quarantine, merge_rows
 
 
 @dataclass
 class IngestFigures:
     """What a run did: rows_read = rows_kept + rows_quarantined + rows_duplicate; rows_missing (sensors) had no value.
 
+    ``files_known``: of the files, those that the data set had taken in before, and that were not read again.
+
     ``first_date`` … ``last_date`` span all valid rows of the input, also those the lake had before, so that the jobs
     after this one can make good what a killed run left; ``changed_dates`` are the days that were replaced.
     """
 
     files: int = 0
+    files_known: int = 0
     rows_read: int = 0
     rows_kept: int = 0
     rows_quarantined: int = 0

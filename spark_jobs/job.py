@@ -37,6 +37,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser(description=description)
     arguments.add_argument("--dataset", help="name of the data set; default: TRAFFIC_DATASET")
     arguments.add_argument("--from", dest="start", type=date.fromisoformat, help="first day, YYYY-MM-DD, city time")
+    arguments.add_argument("--redo", action="store_true", help="make days again that are up to date")
     arguments.add_argument("--to", dest="end", type=date.fromisoformat, help="last day, included")
     return arguments
 

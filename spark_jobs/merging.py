@@ -1,33 +1,19 @@
 """New rows into days that the lake may already have: whole days are replaced by what they held and what is new."""
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Set
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Set
 from datetime import date
 from typing import Any
 
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from smartcity.errors import InputError, TrafficError
+from smartcity.errors import TrafficError
 from smartcity.lake import Table
 from smartcity.spark.tables import read_table, write_table
+from smartcity.tripfiles import TripFile
 
 #: Day -> content hashes of the files that its new rows come from.
 FilesByDay = Mapping[date, Set[str]]
-
-
-@contextmanager
-def raising_input_errors() -> Iterator[None]:
-    """An InputError raised on a worker comes back as one, without Spark's page of stack traces."""
-    try:
-        yield
-    except PySparkException as error:
-        found = re.search(r"smartcity\.errors\.InputError: (.*)", str(error))
-        if found is None:
-            raise
-        raise InputError(found[1]) from None
 
 
 def merge_rows(
@@ -113,3 +99,12 @@ def _stored(spark: SparkSession, table: Table, days: FilesByDay) -> DataFrame | 
         return None
     rows = read_table(spark, table, stored[0], stored[-1], "traffic ingest")
     return rows.where(F.col("date").isin(*stored))
+
+
+def stored_rows(spark: SparkSession, table: Table, files: list[TripFile], names: list[str]) -> DataFrame | None:
+    """The lake's rows of the days that the files can hold; None where it has none of those days."""
+    periods = [file.period for file in files]
+    days = [day for day in table.dates() if any(p.start.date() <= day <= p.end.date() for p in periods)]
+    if not days:
+        return None
+    return read_table(spark, table, days[0], days[-1], "traffic ingest").select(*names)

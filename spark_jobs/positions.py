@@ -1,25 +1,42 @@
-"""Job: trips → positions, day by day. Days whose positions came from a GPS feed are left alone."""
+"""Trips to positions, and to windows along the way: ``python -m spark_jobs.positions --dataset NAME``.
+
+Each task simulates the trips under way in a few hours of a day, so that its windows are whole. Days whose positions
+came from a GPS feed are left alone, and so are days that were made from these very trips before.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame, Observation, SparkSession
-from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import from_arrow_schema
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+from pyspark.sql import SparkSession
 
 from smartcity.city import City
-from smartcity.columns import POSITIONS
-from smartcity.lake import Dataset, Table
-from smartcity.positions import positions_from_trips
-from smartcity.spark.tables import read_table, write_table
+from smartcity.columns import UTC_TIMESTAMP
+from smartcity.grid import CellGrid
+from smartcity.lake import Dataset, Part, PartWriter, Run, Table
+from smartcity.positions import Positions, simulate
+from smartcity.spark.tasks import Report, run_tasks
+from smartcity.windowsums import WindowSums, vehicle_bits
 from spark_jobs.job import Figures, Span, parser, run
+from spark_jobs.progress import Count, counting
+from spark_jobs.units import Stretch, outdated, packed, parts_of, stretches
+from spark_jobs.windows import windows_origin
 
+#: Raised when the same trips would give other positions or windows.
+SIMULATION_VERSION = 1
+#: Trips of a task, and trips simulated at a time: what bounds a task's memory.
+_TRIPS_PER_TASK = 125_000
+_TRIPS_AT_ONCE = 32_768
 #: Columns of the trips that the simulation reads.
-NEEDED = (
+NEEDED = [
     "trip_id",
     "vehicle_id",
     "pickup_utc",
@@ -29,20 +46,72 @@ NEEDED = (
     "dropoff_latitude",
     "dropoff_longitude",
     "trip_distance_miles",
-)
+]
 
 
-def positions(trips: DataFrame, city: City, *, keep_outside: bool = False) -> DataFrame:
-    """Positions of ``trips`` (columns ``columns.TRIPS``) by ``smartcity.positions``.
+def trips_under_way(table: Table, files: Mapping[date, list[str]], stretch: Stretch) -> pa.Table:
+    """Trips that overlap a stretch, from the files of its day and of the day before; columns ``NEEDED``."""
+    names = [name for day in (stretch.day - timedelta(days=1), stretch.day) for name in files.get(day, ())]
+    start, end = (pa.scalar(us, pa.int64()).cast(UTC_TIMESTAMP) for us in (stretch.start_us, stretch.end_us))
+    stored = pads.dataset(
+        [f"{table.path}/{name}" for name in names],
+        schema=table.stored_schema,
+        filesystem=table.filesystem,
+        format="parquet",
+    )
+    overlap = (pads.field("pickup_utc") < end) & (pads.field("dropoff_utc") > start)
+    return stored.to_table(columns=NEEDED, filter=overlap, use_threads=False)
 
-    Returns: columns ``columns.POSITIONS``; with ``keep_outside`` also those outside the bounds, ``cell_id`` null.
-    """
 
-    def simulate(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            yield from positions_from_trips(batch, city, keep_outside=keep_outside).to_batches()
+def position_runs(trips: pa.Table, stretch: Stretch, city: City) -> Iterator[tuple[pa.RecordBatch, Positions]]:
+    """Positions of the trips within the stretch, some trips at a time: the trips, and what they give."""
+    for low in range(0, trips.num_rows, _TRIPS_AT_ONCE):
+        batch = trips.slice(low, _TRIPS_AT_ONCE).combine_chunks().to_batches()[0]
+        found = simulate(batch, city)
+        within = (found.instant_us >= stretch.start_us) & (found.instant_us < stretch.end_us)
+        yield batch, found if within.all() else found.take(within)
 
-    return trips.select(*NEEDED).mapInArrow(simulate, from_arrow_schema(POSITIONS, prefer_timestamp_ntz=False))
+
+@dataclass(frozen=True)
+class Simulation:
+    """Stretches in, files of positions and windows out. Nothing of it is visible until it is published."""
+
+    positions: Run
+    windows: Run
+    trips: Table
+    files: Mapping[date, list[str]]
+    city: City
+    count: Count
+
+    def __call__(self, task: list[Stretch]) -> Iterator[Report]:
+        """The kernel for ``run_tasks``."""
+        for stretch in task:
+            yield from self._make(stretch)
+
+    def _make(self, stretch: Stretch) -> Iterator[Report]:
+        grid, outside = CellGrid.of(self.city), 0
+        trips = trips_under_way(self.trips, self.files, stretch)
+        vehicles = pc.dictionary_encode(trips["vehicle_id"]).combine_chunks()
+        vehicle, names = vehicles.indices.to_numpy(), vehicles.dictionary
+        sums = WindowSums(self.city, stretch.first, stretch.end - stretch.first, len(grid.names))
+        done = 0
+        with self.positions.part(stretch.day) as writer:
+            for batch, found in position_runs(trips, stretch, self.city):
+                inside = found.cell >= 0
+                if not inside.all():
+                    outside += len(inside) - int(np.count_nonzero(inside))
+                    found = found.take(inside)
+                sums.add(found.instant_us, found.cell, vehicle[done + found.trip], found.speed_steps)
+                writer.write(found.table(batch.column("vehicle_id"), batch.column("trip_id"), self.city))
+                done += batch.num_rows
+        with self.windows.part(stretch.day) as windows:
+            windows.write(sums.table(grid.names, vehicle_bits(names.to_pylist())))
+        self.count(trips.num_rows)
+        yield {"positions": _part(writer), "windows": _part(windows), "outside": outside}
+
+
+def _part(writer: PartWriter) -> dict[str, Any]:
+    return writer.part.model_dump(mode="json")
 
 
 def days_to_make(trips: Table, made: Table, span: Span) -> list[date]:
@@ -58,25 +127,44 @@ def days_to_make(trips: Table, made: Table, span: Span) -> list[date]:
 
 
 def job(spark: SparkSession, dataset: Dataset, span: Span, options: argparse.Namespace) -> Figures:
-    """Make the positions of each day of the span from its trips and from those under way at midnight before it.
+    """Make the positions and windows of each day of the span from its trips and from those under way at midnight.
 
     Raises: MissingDataError where the span has no trips.
     """
-    maker = f"traffic ingest trips --name {dataset.name} FILE…"
-    dataset.trips.require_files(span.start, span.end, maker)
-    days = days_to_make(dataset.trips, dataset.positions, span)
+    dataset.trips.require_files(span.start, span.end, f"traffic ingest trips --name {dataset.name} FILE…")
+    versions = dataset.trips.versions(dataset.trips.dates())
+
+    def origin(day: date) -> dict[str, Any]:
+        inputs = [f"trips/{of.isoformat()}" for of in (day - timedelta(days=1), day)]
+        trips = {name: versions[name] for name in inputs if name in versions}
+        return {"source": "trips", "simulation": SIMULATION_VERSION, **trips}
+
+    wanted = days_to_make(dataset.trips, dataset.positions, span)
+    days = wanted if getattr(options, "redo", False) else outdated(dataset.positions, wanted, origin)
+    figures = {
+        "positions": 0,
+        "windows": 0,
+        "days": len(days),
+        "days_current": len(wanted) - len(days),
+        "outside_bounds": 0,
+    }
     if not days:
-        return {"positions": 0, "days": 0, "outside_bounds": 0}
-    trips = read_table(spark, dataset.trips, days[0] - timedelta(days=1), days[-1], maker)
-    counted = Observation("positions")
-    made = (
-        positions(trips, dataset.city, keep_outside=True)
-        .filter(F.col("date").isin(days))
-        .observe(counted, F.count_if(F.col("cell_id").isNull()).alias("outside"))
-        .filter(F.col("cell_id").isNotNull())
-    )
-    rows = write_table(made, dataset.positions, days, {"source": "trips"})
-    return {"positions": rows, "days": len(days), "outside_bounds": int(counted.get["outside"])}
+        return figures
+    rows = {date.fromisoformat(day): part.rows for day, part in dataset.trips.manifest().partitions.items()}
+    sized = []
+    for day in days:
+        parts = parts_of(rows.get(day, 0), _TRIPS_PER_TASK)
+        sized += [(stretch, rows.get(day, 0) // parts + 1) for stretch in stretches(day, parts, dataset.city)]
+    tasks = packed(sized, _TRIPS_PER_TASK)
+    positions, windows = dataset.positions.begin(), dataset.windows.begin()
+    with counting(spark, "positions", sum(rows.get(day, 0) for day in days), "trips") as count:
+        work = Simulation(positions, windows, dataset.trips, dataset.trips.files_by_day(), dataset.city, count)
+        reports = run_tasks(spark, f"positions and windows: {len(days)} days in {len(tasks)} tasks", tasks, work)
+    made = {name: [Part.model_validate(report[name]) for report in reports] for name in ("positions", "windows")}
+    figures["positions"] = dataset.positions.publish(positions, days, origin, made["positions"])
+    figures["windows"] = dataset.windows.publish(windows, days, windows_origin(dataset), made["windows"])
+    figures["outside_bounds"] = sum(report["outside"] for report in reports)
+    return figures
 
 
 def main(argv: list[str] | None = None) -> None:

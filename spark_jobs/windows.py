@@ -1,30 +1,105 @@
-"""Positions to windows: ``python -m spark_jobs.windows --dataset NAME --from DAY --to DAY``."""
+"""Positions to windows: ``python -m spark_jobs.windows --dataset NAME --from DAY --to DAY``.
+
+For days whose positions came from a GPS feed; the job that simulates positions makes their windows along the way, and
+days whose windows were made from these very positions are left alone.
+"""
 
 import argparse
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyspark.sql import SparkSession
 
 from smartcity.city import City
-from smartcity.lake import Dataset
-from smartcity.spark.tables import local_date, read_table, write_table
-from smartcity.spark.windows import aggregate_windows
+from smartcity.events import SPEED_STEPS_PER_MPH
+from smartcity.grid import CellGrid
+from smartcity.lake import Dataset, Part, Run, Table
+from smartcity.spark.tasks import Report, run_tasks
+from smartcity.windowsums import WindowSums, vehicle_bits
 from spark_jobs import job as jobs
+from spark_jobs.progress import Count, counting
+from spark_jobs.units import outdated, packed, stretches
+
+_POSITIONS_PER_TASK = 1_500_000
+_NEEDED = ["vehicle_id", "timestamp_utc", "speed_mph", "cell_id"]
 
 
-def windows(positions: DataFrame, city: City) -> DataFrame:
-    """Rows of ``columns.WINDOWS`` from rows of ``columns.POSITIONS``."""
-    return aggregate_windows(positions, city).withColumn("date", local_date(F.col("window_start_utc"), city))
+def windows_origin(dataset: Dataset) -> Callable[[date], Mapping[str, Any]]:
+    """What the windows of a day are made from."""
+    return lambda day: dataset.positions.versions([day])
+
+
+@dataclass(frozen=True)
+class Counting:
+    """Days in, files of windows out. Nothing of it is visible until it is published."""
+
+    windows: Run
+    positions: Table
+    files: Mapping[date, list[str]]
+    city: City
+    count: Count
+
+    def __call__(self, days: list[date]) -> Iterator[Report]:
+        """The kernel for ``run_tasks``."""
+        for day in days:
+            with self.windows.part(day) as writer:
+                writer.write(self.day_windows(day))
+            yield {"windows": writer.part.model_dump(mode="json")}
+
+    def day_windows(self, day: date) -> pa.Table:
+        """Rows of ``columns.WINDOWS`` of a day, read a row group at a time."""
+        grid, whole = CellGrid.of(self.city), stretches(day, 1, self.city)[0]
+        sums = WindowSums(self.city, whole.first, whole.end - whole.first, len(grid.names))
+        vehicles: dict[str, int] = {}
+        for rows in self._row_groups(day):
+            coded = rows["vehicle_id"].combine_chunks()
+            numbers = np.array([vehicles.setdefault(name, len(vehicles)) for name in coded.dictionary.to_pylist()])
+            cells = rows["cell_id"].combine_chunks()
+            cell_numbers = pc.index_in(cells.dictionary, grid.names).fill_null(-1).to_numpy()
+            speed = np.rint(rows["speed_mph"].to_numpy() * SPEED_STEPS_PER_MPH).astype(np.int32)
+            sums.add(
+                rows["timestamp_utc"].cast(pa.int64()).to_numpy(),
+                cell_numbers[cells.indices.to_numpy()],
+                numbers[coded.indices.to_numpy()].astype(np.int32),
+                speed,
+            )
+            self.count(rows.num_rows)
+        return sums.table(grid.names, vehicle_bits(list(vehicles)))
+
+    def _row_groups(self, day: date) -> Iterator[pa.Table]:
+        for name in self.files[day]:
+            with self.positions.filesystem.open_input_file(f"{self.positions.path}/{name}") as stream:
+                stored = pq.ParquetFile(stream, read_dictionary=["vehicle_id", "cell_id"])
+                for group in range(stored.num_row_groups):
+                    yield stored.read_row_group(group, columns=_NEEDED, use_threads=False)
 
 
 def job(spark: SparkSession, dataset: Dataset, span: jobs.Span, options: argparse.Namespace) -> jobs.Figures:
-    """Replace the windows of the span's days."""
-    positions = read_table(
-        spark, dataset.positions, span.start, span.end, f"python -m spark_jobs.positions --dataset {dataset.name}"
-    )
-    dates = [day for day in dataset.positions.dates() if span.covers(day)]
-    rows = write_table(windows(positions, dataset.city), dataset.windows, dates, dataset.positions.versions(dates))
-    return {"days": len(dates), "windows": rows}
+    """Make the windows of the span's days."""
+    maker = f"python -m spark_jobs.positions --dataset {dataset.name}"
+    dataset.positions.require_files(span.start, span.end, maker)
+    wanted = [day for day in dataset.positions.dates() if span.covers(day)]
+    origin = windows_origin(dataset)
+    days = wanted if getattr(options, "redo", False) else outdated(dataset.windows, wanted, origin)
+    figures = {"days": len(days), "days_current": len(wanted) - len(days), "windows": 0}
+    if not days:
+        return figures
+    partitions = dataset.positions.manifest().partitions
+    rows = {day: partitions[day.isoformat()].rows for day in days}
+    tasks = packed([(day, rows[day]) for day in days], _POSITIONS_PER_TASK)
+    run = dataset.windows.begin()
+    with counting(spark, "windows", sum(rows.values()), "positions") as count:
+        work = Counting(run, dataset.positions, dataset.positions.files_by_day(), dataset.city, count)
+        reports = run_tasks(spark, f"windows: {len(days)} days in {len(tasks)} tasks", tasks, work)
+    parts = [Part.model_validate(report["windows"]) for report in reports]
+    figures["windows"] = dataset.windows.publish(run, days, origin, parts)
+    return figures
 
 
 def main(argv: list[str] | None = None) -> None:

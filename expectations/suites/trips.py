@@ -51,7 +51,7 @@ def rules(city: City) -> tuple[Rule, ...]:
             between("quarantine_share", 0, QUARANTINE_WARN),
             "look at the reasons in the quarantine table",
         ),
-        *complete(*(name for name in TRIPS.names if name != "source_file")),
+        *complete(*(name for name in TRIPS.names if not name.startswith("source_"))),
         ROWS.fail(
             "a_trip_is_there_once",
             gxe.ExpectColumnValuesToBeUnique(column="trip_id"),

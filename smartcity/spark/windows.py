@@ -5,9 +5,7 @@ from pyspark.sql import functions as F
 
 from smartcity.city import City
 from smartcity.events import SPEED_STEPS_PER_MPH
-
-#: Bits in the set of vehicles that a window carries; a vehicle sets the bit ``crc32(vehicle_id) mod 64``.
-VEHICLE_BITS = 64
+from smartcity.windows import VEHICLE_BITS
 
 
 def speed_steps(speed_mph: Column) -> Column:

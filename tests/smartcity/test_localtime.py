@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smartcity.localtime import local_days, local_seconds
+from smartcity.localtime import local_days, local_seconds, trip_times_utc
 
 ZONES = ["America/New_York", "Europe/Berlin", "Asia/Kathmandu", "Australia/Lord_Howe", "UTC"]
 
@@ -32,3 +32,21 @@ def test_the_date_changes_at_local_midnight(instant, day):
     second = np.array([int(datetime.fromisoformat(instant).timestamp())])
     days = local_days(second, ZoneInfo("America/New_York"))
     assert days[0] == day.toordinal() - date(1970, 1, 1).toordinal()
+
+
+@pytest.mark.parametrize(
+    ("pickup", "dropoff", "minutes"),
+    [
+        ("2016-11-06 00:50:00", "2016-11-06 01:10:00", 20),  # into the hour that comes twice
+        ("2016-11-06 01:10:00", "2016-11-06 01:40:00", 30),  # within it
+        ("2016-11-06 01:50:00", "2016-11-06 01:10:00", 20),  # over the change
+        ("2016-11-06 01:50:00", "2016-11-06 02:05:00", 15),  # out of its second half
+        ("2016-03-13 01:50:00", "2016-03-13 03:05:00", 15),  # over the hour that is left out
+        ("2016-07-04 12:00:00", "2016-07-04 12:30:00", 30),
+        ("2016-07-04 12:30:00", "2016-07-04 12:00:00", -30),  # no excuse: dates swapped
+    ],
+)
+def test_durations_are_true_across_the_change_of_the_clock(pickup, dropoff, minutes):
+    local = [np.array([np.datetime64(at, "us").astype(np.int64)]) for at in (pickup, dropoff)]
+    start, end = trip_times_utc(local[0], local[1], ZoneInfo("America/New_York"))
+    assert (end - start)[0] / 60e6 == minutes

@@ -1,3 +1,4 @@
+from collections import Counter
 from datetime import UTC, date, datetime
 
 import pytest
@@ -5,7 +6,9 @@ import pytest
 from smartcity.city import City
 from smartcity.errors import InputError
 from smartcity.lake import Dataset
-from smartcity.spark.local_time import trip_times_utc
+from smartcity.ledger import Ledger
+from smartcity.rules import Rule, Rules, trip_rules
+from spark_jobs import clean
 from spark_jobs.clean import run_clean
 
 HEADER = (
@@ -84,23 +87,36 @@ def test_a_bad_file_stops_everything_before_anything_is_written(spark, dataset, 
     assert not dataset.exists() and dataset.trips.dates() == []
 
 
-@pytest.mark.parametrize(
-    ("pickup", "dropoff", "minutes"),
-    [
-        ("2016-11-06 00:50:00", "2016-11-06 01:10:00", 20),  # into the hour that comes twice
-        ("2016-11-06 01:10:00", "2016-11-06 01:40:00", 30),  # within it
-        ("2016-11-06 01:50:00", "2016-11-06 01:10:00", 20),  # over the change
-        ("2016-11-06 01:50:00", "2016-11-06 02:05:00", 15),  # out of its second half
-        ("2016-03-13 01:50:00", "2016-03-13 03:05:00", 15),  # over the hour that is left out
-        ("2016-07-04 12:00:00", "2016-07-04 12:30:00", 30),
-        ("2016-07-04 12:30:00", "2016-07-04 12:00:00", -30),  # no excuse: dates swapped
-    ],
-)
-def test_durations_are_true_across_the_change_of_the_clock(spark, pickup, dropoff, minutes):
-    frame = spark.sql(f"SELECT TIMESTAMP_NTZ'{pickup}' AS pickup, TIMESTAMP_NTZ'{dropoff}' AS dropoff")
-    start, end = trip_times_utc(frame.pickup, frame.dropoff, "America/New_York")
-    row = frame.select(start.alias("start"), end.alias("end")).first()
-    assert (row.end - row.start).total_seconds() / 60 == minutes
+def test_a_file_is_read_anew_where_the_rules_changed(spark, dataset, tmp_path, monkeypatch):
+    other = write(tmp_path / "yellow_tripdata_2016-01_other.csv", *GOOD[12:], PLACES_SWAPPED)
+    run_clean(spark, dataset, [write(tmp_path / "yellow_tripdata_2016-01.csv", *GOOD[:12], DATES_SWAPPED), other])
+    strict = Rules(
+        (*trip_rules(dataset.city).rules, Rule("short", "minute(pickup_local) >= 10", "too late", "A test."))
+    )
+    monkeypatch.setattr(clean, "trip_rules", lambda city: strict)
+    figures = run_clean(spark, dataset, [tmp_path / "yellow_tripdata_2016-01.csv"])
+    assert (figures.rows_kept, figures.rows_quarantined, figures.rows_duplicate) == (10, 3, 0)
+    assert Counter(dataset.trips.read().column("source_file").to_pylist()) == {
+        "yellow_tripdata_2016-01.csv": 10,
+        "yellow_tripdata_2016-01_other.csv": 8,
+    }
+    assert Counter(dataset.quarantine.read().column("reason").to_pylist()) == {
+        "too late": 2,
+        "dropoff before pickup": 1,
+        "latitude and longitude swapped": 1,
+    }
+
+
+def test_a_run_that_was_killed_before_its_last_word_is_made_good_by_the_next(spark, dataset, tmp_path, monkeypatch):
+    file = write(tmp_path / "yellow_tripdata_2016-01.csv", *GOOD, DATES_SWAPPED)
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, "save", lambda ledger, dataset: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            run_clean(spark, dataset, [file])
+    figures = run_clean(spark, dataset, [file])
+    assert (figures.rows_kept, figures.rows_duplicate, figures.rows_quarantined) == (0, 20, 1)
+    assert (dataset.trips.read().num_rows, dataset.quarantine.read().num_rows) == (20, 1)
+    assert run_clean(spark, dataset, [file]).files_known == 1
 
 
 @pytest.mark.real_data

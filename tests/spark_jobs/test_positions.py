@@ -7,12 +7,14 @@ import pyarrow as pa
 import pytest
 
 from smartcity.city import City
-from smartcity.columns import POSITIONS, TRIPS
+from smartcity.columns import TRIPS
 from smartcity.errors import MissingDataError
 from smartcity.lake import Dataset
 from smartcity.positions import positions_from_trips
+from smartcity.spark.tables import read_table
+from smartcity.spark.windows import aggregate_windows
+from spark_jobs import positions, windows
 from spark_jobs.job import Span
-from spark_jobs.positions import job, positions
 
 CITY = City()
 FIRST = date(2016, 1, 5)
@@ -51,15 +53,50 @@ def dataset(tmp_path):
     return made
 
 
-def run(spark, dataset, start=None, end=None):
-    return job(spark, dataset, Span(start, end), argparse.Namespace())
+def run(spark, dataset, start=None, end=None, redo=False):
+    return positions.job(spark, dataset, Span(start, end), argparse.Namespace(redo=redo))
 
 
-def test_spark_gives_the_very_rows_of_the_kernel(spark):
-    rows = trips(FIRST, datetime(2016, 1, 5, 17, tzinfo=UTC), count=40)
-    frame = spark.createDataFrame(rows.drop_columns(["date"]).to_pandas()).repartition(3)
-    made = positions(frame, CITY).toArrow().cast(POSITIONS).sort_by(ORDER)
-    assert made.equals(positions_from_trips(rows, CITY).sort_by(ORDER))
+def test_the_job_gives_the_very_rows_of_the_kernel(spark, dataset):
+    run(spark, dataset)
+    whole = positions_from_trips(dataset.trips.read(), CITY).sort_by(ORDER)
+    assert dataset.positions.read().sort_by(ORDER).equals(whole)
+
+
+def test_its_windows_are_those_that_the_stream_would_count(spark, dataset):
+    run(spark, dataset)
+    order = [("cell_id", "ascending"), ("window_start_utc", "ascending")]
+    counted = aggregate_windows(read_table(spark, dataset.positions, None, None, "-"), CITY).toArrow()
+    made = dataset.windows.read().drop_columns(["date"]).sort_by(order)
+    assert made.equals(counted.cast(made.schema).sort_by(order))
+    before = dataset.windows.manifest()
+    figures = windows.job(spark, dataset, Span(), argparse.Namespace(redo=True))
+    assert figures["windows"] == made.num_rows and dataset.windows.manifest() != before
+    assert dataset.windows.read().drop_columns(["date"]).sort_by(order).equals(made)
+
+
+def test_days_made_from_these_very_trips_are_not_made_again(spark, dataset):
+    assert run(spark, dataset)["days"] == 2
+    before = dataset.positions.manifest(), dataset.windows.manifest()
+    again = run(spark, dataset)
+    assert (again["days"], again["days_current"]) == (0, 2)
+    assert (dataset.positions.manifest(), dataset.windows.manifest()) == before
+    late = trips(FIRST + timedelta(days=1), datetime(2016, 1, 6, 18, tzinfo=UTC), count=5)
+    dataset.trips.write(late)
+    assert (run(spark, dataset)["days"], dataset.positions.manifest().partitions["2016-01-05"]) == (
+        1,
+        before[0].partitions["2016-01-05"],
+    )
+
+
+@pytest.mark.parametrize("trips_per_task", [1, 2, 100])
+def test_how_days_are_cut_into_tasks_changes_nothing(spark, dataset, monkeypatch, trips_per_task):
+    run(spark, dataset)
+    whole = dataset.positions.read().sort_by(ORDER), sorted(dataset.windows.read().to_pylist(), key=str)
+    monkeypatch.setattr(positions, "_TRIPS_PER_TASK", trips_per_task)
+    run(spark, dataset, redo=True)
+    assert dataset.positions.read().sort_by(ORDER).equals(whole[0])
+    assert sorted(dataset.windows.read().to_pylist(), key=str) == whole[1]
 
 
 def test_a_day_holds_also_the_trips_under_way_at_midnight_before_it(spark, dataset):
@@ -76,7 +113,7 @@ def test_a_day_holds_also_the_trips_under_way_at_midnight_before_it(spark, datas
 def test_a_rerun_replaces_its_days_by_the_same_rows(spark, dataset):
     run(spark, dataset)
     before = dataset.positions.read().sort_by(ORDER)
-    run(spark, dataset)
+    run(spark, dataset, redo=True)
     assert dataset.positions.read().sort_by(ORDER).equals(before)
 
 
@@ -86,7 +123,7 @@ def test_leaves_a_day_alone_that_came_from_probes(spark, dataset):
     dataset.positions.write(probe, {"source": "probes"})
     run(spark, dataset)
     assert dataset.positions.read(FIRST, FIRST).equals(probe)
-    assert dataset.positions.manifest().partitions["2016-01-06"].made_from == {"source": "trips"}
+    assert dataset.positions.manifest().partitions["2016-01-06"].made_from["source"] == "trips"
 
 
 def test_says_how_to_get_trips_where_there_are_none(spark, tmp_path):

@@ -1,0 +1,155 @@
+"""The two sides of the shuffle of trips: reading and judging chunks, then storing each stretch of time."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from smartcity.buckets import Buckets
+from smartcity.city import City
+from smartcity.lake import PartWriter, Run
+from smartcity.localtime import DAY_SECONDS, MICROS
+from smartcity.rules import Rules
+from smartcity.spark.tasks import Report
+from smartcity.tripfiles import Chunk, read_chunk
+from smartcity.tripfiles.judging import BAD, GOOD, Judge, first_copies
+from smartcity.zones import ZonePlaces
+from spark_jobs.progress import Count
+
+Ints = npt.NDArray[np.int64]
+
+#: What goes through the shuffle: rows of one bucket and kind, as an Arrow stream.
+BLOCK = "bucket int, kind string, rows binary"
+_BLOCK = pa.schema([("bucket", pa.int32()), ("kind", pa.string()), ("rows", pa.binary())])
+_KINDS = {"good": GOOD, "bad": BAD}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Numbers of chunks in, blocks of judged rows out."""
+
+    chunks: Sequence[Chunk]
+    places: ZonePlaces | None
+    rules: Rules
+    city: City
+    buckets: Buckets
+    count: Count
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The kernel for ``mapInArrow``."""
+        judge = Judge(self.rules, self.city)
+        for batch in batches:
+            for number in batch.column(0).to_pylist():
+                chunk = self.chunks[number]
+                parts = [judge.judge(rows) for rows in read_chunk(chunk, self.places)]
+                for kind, tables in zip(_KINDS, zip(*parts, strict=True), strict=False):
+                    yield from self._blocks(kind, pa.concat_tables(tables))
+                # Half of the work; storing the rows is the other.
+                self.count(chunk.span.rows / 2)
+
+    def _blocks(self, kind: str, rows: pa.Table) -> Iterator[pa.RecordBatch]:
+        bucket = self.buckets.of(_instants(kind, rows))
+        order = np.argsort(bucket, kind="stable")
+        found, starts = np.unique(bucket[order], return_index=True)
+        for number, low, high in zip(found.tolist(), starts, [*starts[1:], len(bucket)], strict=True):
+            block = _pack(rows.take(pa.array(order[low:high])))
+            yield pa.RecordBatch.from_arrays(
+                [pa.array([number], pa.int32()), pa.array([kind]), pa.array([block])], schema=_BLOCK
+            )
+
+
+def _instants(kind: str, rows: pa.Table) -> Ints:
+    """By what rows find their bucket: pick-up, which copies of a trip share; of a bad row only the date counts."""
+    if kind == "good":
+        return np.asarray(rows["pickup_utc"].cast(pa.int64()).to_numpy())
+    days = np.asarray(rows["date"].cast(pa.int32()).to_numpy(), dtype=np.int64)
+    return days * (DAY_SECONDS * MICROS)
+
+
+def _pack(rows: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as stream:
+        stream.write_table(rows.combine_chunks())
+    return bytes(sink.getvalue())
+
+
+@dataclass(frozen=True)
+class Storing:
+    """Blocks of one bucket in, files written and reports out. Nothing of it is visible until it is published.
+
+    ``stored``: files of the lake by day that may hold copies; ``stale``: sources by day whose rows there don't count.
+    """
+
+    trips: Run
+    quarantine: Run
+    stored: Mapping[date, Sequence[str]]
+    stale: Mapping[date, frozenset[str]]
+    count: Count
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[Report]:
+        """The kernel for ``collect_reports``."""
+        found: dict[str, list[pa.Table]] = {kind: [schema.empty_table()] for kind, schema in _KINDS.items()}
+        for batch in batches:
+            for kind, block in zip(batch.column("kind").to_pylist(), batch.column("rows"), strict=True):
+                found[kind].append(pa.ipc.open_stream(block.as_buffer()).read_all())
+        good, bad = (pa.concat_tables(found[kind]).unify_dictionaries().combine_chunks() for kind in _KINDS)
+        yield from self._store_good(good)
+        yield from self._store_bad(bad)
+        self.count((good.num_rows + bad.num_rows) / 2)
+
+    def _store_good(self, rows: pa.Table) -> Iterator[Report]:
+        if not rows.num_rows:
+            return
+        rows = rows.append_column("is_first", first_copies(rows))
+        for day, part in _by_day(rows):
+            known = self._known(day)
+            new = pc.and_(part["is_first"], pc.invert(pc.is_in(part["trip_id"], value_set=known)))
+            kept = part.filter(new).sort_by("pickup_utc")
+            with self.trips.part(day) as writer:
+                writer.write(kept)
+            yield {
+                **_written("trips", writer),
+                "kept": _sources(kept),
+                "duplicates": _sources(part.filter(pc.invert(new))),
+            }
+
+    def _known(self, day: date) -> pa.Array:
+        """``trip_id`` of the trips that the lake has of this day and that stay there."""
+        ids = [pa.array([], pa.string())]
+        table, stale = self.trips.table, pa.array(sorted(self.stale.get(day, ())), pa.string())
+        for name in self.stored.get(day, ()):
+            path = f"{table.path}/{name}"
+            rows = pq.read_table(path, columns=["trip_id", "source_sha256"], filesystem=table.filesystem)
+            staying = rows.filter(pc.invert(pc.is_in(rows["source_sha256"], value_set=stale)))
+            ids += staying["trip_id"].chunks
+        return pa.concat_arrays(ids)
+
+    def _store_bad(self, rows: pa.Table) -> Iterator[Report]:
+        for day, part in _by_day(rows):
+            with self.quarantine.part(day) as writer:
+                writer.write(part)
+            reasons: dict[str, Counter[str]] = {}
+            for sha256, reason in zip(part["source_sha256"].to_pylist(), part["reason"].to_pylist(), strict=True):
+                reasons.setdefault(sha256, Counter())[reason] += 1
+            yield {**_written("quarantine", writer), "reasons": reasons}
+
+
+def _by_day(rows: pa.Table) -> Iterator[tuple[date, pa.Table]]:
+    for day in sorted(pc.unique(rows["date"]).to_pylist()):
+        yield day, rows.filter(pc.equal(rows["date"], day))
+
+
+def _sources(rows: pa.Table) -> dict[str, int]:
+    """Rows by the file they come from."""
+    counted = pc.value_counts(rows["source_sha256"].cast(pa.string()))
+    return {entry["values"]: entry["counts"] for entry in counted.to_pylist()}
+
+
+def _written(table: str, writer: PartWriter) -> Report:
+    return {"table": table, "part": writer.part.model_dump(mode="json")}
