@@ -18,7 +18,7 @@ Ints = npt.NDArray[np.int64]
 
 _PHASE, _NOISE = 0, 1
 #: Trips marched side by side: few enough that their arrays stay in a core's cache.
-_BLOCK_TRIPS = 8192
+_BLOCK_TRIPS = 16_384
 _LOG_SD = float(np.sqrt(np.log(1 + p.PING_CV**2)))
 #: The correlation of the logarithm that gives the speeds themselves the wanted one.
 _LOG_CORRELATION = float(np.log(1 + p.PING_MINUTE_CORRELATION * p.PING_CV**2) / _LOG_SD**2)
@@ -84,7 +84,7 @@ def drive(city: City, seed: int, trips: Demand, *, with_pings: bool) -> Driven:
     if count:
         field = _Field.of(city, seed, trips)
         # Trips of about the same length go together: else a block's few long ones are marched almost alone.
-        order = np.argsort(trips.distance_miles, kind="stable")
+        order = np.argsort(trips.distance_miles)
         for rows in np.array_split(order, -(-count // _BLOCK_TRIPS)):
             seconds[rows], miles[rows] = _march(city, field, trips.take(rows), rows, seen if with_pings else None)
     whole = np.maximum(np.ceil(seconds).astype(np.int64), p.MIN_TRIP_SECONDS)

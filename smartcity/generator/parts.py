@@ -13,8 +13,6 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 _COPY_BYTES = 1 << 22
-#: More rows at a time make fewer and longer loops; beyond this they leave the core's cache.
-_CSV_ROWS = 8192
 
 
 class Joined(Protocol):
@@ -34,7 +32,7 @@ def write_part(path: Path, table: pa.Table, *, csv: bool) -> None:
         schema = pa.schema(
             [f.with_type(pa.timestamp("s")) if pa.types.is_timestamp(f.type) else f for f in table.schema]
         )
-        options = pacsv.WriteOptions(include_header=False, quoting_style="none", batch_size=_CSV_ROWS)
+        options = pacsv.WriteOptions(include_header=False, quoting_style="none")
         pacsv.write_csv(table.cast(schema), path, options)
         return
     with pa.ipc.new_file(path, table.schema) as writer:
