@@ -1,8 +1,14 @@
 import { describe, expect, it } from "vitest";
 import type { ScoredWindow } from "../src/data/messages";
 import { basemapStyle } from "../src/map/basemap";
-import { niceTop, placeFields, placeRow, selectionRows } from "../src/map/rows";
+import { mapConfig } from "../src/map/config";
+import { niceTop, placeFields, placeRows, placeTooltip, PLACES, SELECTION } from "../src/map/rows";
 import { busyBounds, viewOf } from "../src/map/view";
+
+interface PlaceLayer {
+  config: { dataId: string; columns: Record<string, string> };
+  visualChannels: { colorField: { name: string }; sizeField?: { name: string } };
+}
 
 const cell = {
   cell_id: "882a100f3dfffff",
@@ -14,12 +20,12 @@ const cell = {
   forecast: { level: "medium", probability_high: 0.41 },
 } as ScoredWindow;
 
-describe("placeRow", () => {
-  const fields = placeFields(15).map((field) => field.name);
+describe("placeRows", () => {
+  const fields = placeFields(15, "h3").map((field) => field.name);
   const value = (row: unknown[], name: string): unknown => row[fields.indexOf(name)];
 
   it("takes the level as it is said, never from the ratio", () => {
-    const row = placeRow(cell, () => "Old Town");
+    const [row = []] = placeRows([cell], () => "Old Town", "h3", {});
     expect(row).toHaveLength(fields.length);
     expect(value(row, "level")).toBe("high");
     expect(value(row, "forecast_level")).toBe("medium");
@@ -28,15 +34,35 @@ describe("placeRow", () => {
   });
 
   it("shows a place without forecast or speed as unknown", () => {
-    const row = placeRow({ ...cell, level: "unknown", forecast: null, avg_speed_mph: null }, () => "");
+    const [row = []] = placeRows([{ ...cell, level: "unknown", forecast: null, avg_speed_mph: null }], () => "", "h3", {});
     expect(value(row, "forecast_level")).toBe("unknown");
     expect(value(row, "speed")).toBe("–");
     expect(value(row, "chance")).toBe("–");
   });
 
-  it("selects one place or none", () => {
-    expect(selectionRows(cell, () => "")).toHaveLength(1);
-    expect(selectionRows(undefined, () => "")).toEqual([]);
+  it("puts a sensor where it stands, and leaves out one of which nobody knows", () => {
+    const names = placeFields(5, "sensor").map((field) => field.name);
+    const loops = ["773869", "767541"].map((cell_id) => ({ ...cell, cell_id }));
+    const rows = placeRows(loops, () => "", "sensor", { "767541": { latitude: 34.11, longitude: -118.23 } });
+    expect(rows).toHaveLength(1);
+    expect(rows[0]).toHaveLength(names.length);
+    expect([rows[0]?.[0], rows[0]?.[names.indexOf("latitude")], rows[0]?.[names.indexOf("longitude")]]).toEqual(["767541", 34.11, -118.23]);
+  });
+});
+
+describe("mapConfig", () => {
+  const view = { latitude: 0, longitude: 0, zoom: 10, pitch: 0, bearing: 0 };
+
+  it.each(["h3", "sensor"] as const)("names only fields that the rows of %s have", (kind) => {
+    const fields = new Set(placeFields(15, kind).map((field) => field.name));
+    const { layers } = (mapConfig(view, 15, "outline", kind) as { config: { visState: { layers: PlaceLayer[] } } }).config.visState;
+    const ofPlaces = layers.filter((layer) => [PLACES, SELECTION].includes(layer.config.dataId));
+    expect(ofPlaces).toHaveLength(3);
+    for (const { config, visualChannels } of ofPlaces) {
+      const named = [...Object.values(config.columns), visualChannels.colorField.name, visualChannels.sizeField?.name ?? "level"];
+      expect(named.filter((name) => !fields.has(name))).toEqual([]);
+    }
+    expect(placeTooltip(kind).filter((name) => !fields.has(name))).toEqual([]);
   });
 });
 
@@ -64,6 +90,13 @@ describe("the first view", () => {
   it("zooms further in on a larger screen", () => {
     expect(viewOf(bounds, 1600, 1000).zoom).toBeGreaterThan(viewOf(bounds, 400, 300).zoom);
     expect(viewOf(bounds, 800, 600).latitude).toBeCloseTo(40.71);
+  });
+});
+
+describe("a view of sensors", () => {
+  it("looks straight down: circles have no height", () => {
+    const view = viewOf({ south: 34, west: -118.5, north: 34.1, east: -118.1 }, 800, 600, false);
+    expect([view.pitch, view.bearing]).toEqual([0, 0]);
   });
 });
 

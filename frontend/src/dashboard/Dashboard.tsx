@@ -1,7 +1,7 @@
 import { useCallback, useMemo, useState } from "react";
 import { usePolled } from "../data/api";
 import { dateAndClock } from "../data/format";
-import { useNamer } from "../data/h3";
+import { useNamer } from "../data/geography";
 import type { Config, Hotspot, SeriesPoint } from "../data/messages";
 import { historyPath } from "../data/series";
 import { useLive } from "../data/useLive";
@@ -61,7 +61,7 @@ export function Dashboard(): JSX.Element {
         <Connection live={live} windowMinutes={windowMinutes} />
         <nav aria-label={texts.header.links}>{config ? <Links links={config.links} /> : null}</nav>
       </header>
-      <Kpis summary={summary} series={series} horizonMinutes={horizon} />
+      <Kpis summary={summary} series={series} horizonMinutes={horizon} placeKind={config?.city.place_kind ?? "h3"} />
       <main>
         {error && !config ? (
           <Down reason={error.message} />

@@ -1,8 +1,8 @@
 import { useEffect, useMemo, useRef } from "react";
 import { usePolled } from "../data/api";
 import { clock, count, mph, percent } from "../data/format";
-import type { Namer } from "../data/h3";
-import type { CellDetails, Config, Forecast, ScoredWindow, SeriesPoint } from "../data/messages";
+import type { Namer } from "../data/geography";
+import type { CellDetails, Config, Forecast, PlaceKind, ScoredWindow, SeriesPoint } from "../data/messages";
 import type { Columns } from "../data/series";
 import { LEVEL_COLORS } from "../palette";
 import { LEVEL_NAMES, texts } from "../texts";
@@ -39,13 +39,13 @@ export function Details({ cellId, live, config, nameOf, onClose }: DetailsProps)
         </button>
         <code>{cellId}</code>
       </header>
-      {cell ? <State cell={cell} zone={zone} /> : <p className="muted">{answer.error ? texts.details.gone : texts.loading}</p>}
+      {cell ? <State cell={cell} zone={zone} kind={config.city.place_kind} /> : <p className="muted">{answer.error ? texts.details.gone : texts.loading}</p>}
       <History history={details?.history ?? null} cell={cell} zone={zone} failed={answer.error !== null} />
     </section>
   );
 }
 
-function State({ cell, zone }: { cell: ScoredWindow; zone: string }): JSX.Element {
+function State({ cell, zone, kind }: { cell: ScoredWindow; zone: string; kind: PlaceKind }): JSX.Element {
   const known = texts.details;
   return (
     <>
@@ -75,10 +75,12 @@ function State({ cell, zone }: { cell: ScoredWindow; zone: string }): JSX.Elemen
           <dt>{known.expected}</dt>
           <dd>{mph(cell.forecast?.expected_speed_mph)} mph</dd>
         </div>
-        <div>
-          <dt>{known.vehicles}</dt>
-          <dd>{count(cell.vehicle_count)}</dd>
-        </div>
+        {kind === "h3" ? (
+          <div>
+            <dt>{known.vehicles}</dt>
+            <dd>{count(cell.vehicle_count)}</dd>
+          </div>
+        ) : null}
       </dl>
     </>
   );

@@ -1,5 +1,5 @@
 import { mph, percent } from "../data/format";
-import type { Namer } from "../data/h3";
+import type { Namer } from "../data/geography";
 import type { Hotspot, ScoredWindow } from "../data/messages";
 import { shortId } from "../data/places";
 import { texts } from "../texts";

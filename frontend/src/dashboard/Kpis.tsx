@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 import { count, mph, percent, points, seconds, shortCount } from "../data/format";
-import type { CitySummary, SeriesPoint } from "../data/messages";
+import type { CitySummary, PlaceKind, SeriesPoint } from "../data/messages";
 import { recent, sparkline } from "../data/series";
 import { LEVEL_COLORS } from "../palette";
 import { texts } from "../texts";
@@ -38,22 +38,32 @@ interface KpisProps {
   summary: CitySummary | null;
   series: SeriesPoint[];
   horizonMinutes: number;
+  placeKind: PlaceKind;
 }
 
-export function Kpis({ summary, series, horizonMinutes }: KpisProps): JSX.Element {
+export function Kpis({ summary, series, horizonMinutes, placeKind }: KpisProps): JSX.Element {
   const known = texts.kpi;
   const now = summary?.congested_share ?? null;
   const then = summary?.forecast_congested_share ?? null;
   const checked = summary && summary.live_accuracy !== null;
   return (
     <div className="kpis">
-      <Card
-        label={known.vehicles}
-        value={count(summary?.vehicle_count)}
-        note={summary ? known.vehiclesNote(summary.cells_known, summary.cells_unknown) : texts.loading}
-        testId="kpi-vehicles"
-        trend={recent(series, (point) => point.vehicle_count)}
-      />
+      {placeKind === "h3" ? (
+        <Card
+          label={known.vehicles}
+          value={count(summary?.vehicle_count)}
+          note={summary ? known.vehiclesNote(summary.cells_known, summary.cells_unknown) : texts.loading}
+          testId="kpi-vehicles"
+          trend={recent(series, (point) => point.vehicle_count)}
+        />
+      ) : (
+        <Card
+          label={known.sensors}
+          value={count(summary?.cells_known)}
+          note={summary ? known.sensorsNote(summary.cells_unknown) : texts.loading}
+          testId="kpi-sensors"
+        />
+      )}
       <Card
         label={known.speed}
         value={mph(summary?.avg_speed_mph)}

@@ -5,6 +5,7 @@ import { LEVEL_NAMES, texts } from "../texts";
 /** What colour and height mean; the thresholds come from the API. */
 export function Legend({ config, forecast }: { config: Config; forecast: boolean }): JSX.Element {
   const { low_from_ratio: lowFrom, high_below_ratio: highBelow, min_vehicles: fewest } = config.levels;
+  const kind = config.city.place_kind;
   const meaning = {
     low: texts.level.low(lowFrom),
     medium: texts.level.medium(highBelow, lowFrom),
@@ -22,7 +23,7 @@ export function Legend({ config, forecast }: { config: Config; forecast: boolean
           </li>
         ))}
       </ul>
-      <p>{forecast ? texts.map.legendForecast(config.city.horizon_minutes) : texts.map.legend}</p>
+      <p>{forecast ? texts.map.legendForecast[kind](config.city.horizon_minutes) : texts.map.legend[kind]}</p>
     </aside>
   );
 }

@@ -1,7 +1,7 @@
 import { Component, lazy, Suspense, useEffect, useState, type ReactNode } from "react";
 import type { Config } from "../data/messages";
 import type { CityState } from "../data/state";
-import type { Namer } from "../data/h3";
+import type { Namer } from "../data/geography";
 import { texts } from "../texts";
 import { Legend } from "./Legend";
 import { PlacesTable } from "./PlacesTable";
@@ -24,9 +24,11 @@ export function MapPanel(props: MapPanelProps): JSX.Element {
   const afterFirstFrame = useAfterFirstFigures(city.sequence !== null);
   const [drawable] = useState(hasWebGl);
   const minutes = config.city.horizon_minutes;
-  const reason = !drawable ? texts.map.noWebGl : config.city.place_kind !== "h3" ? texts.map.noCells : null;
+  const kind = config.city.place_kind;
+  const unplaced = kind === "sensor" && Object.keys(config.places).length === 0;
+  const reason = !drawable ? texts.map.noWebGl : unplaced ? texts.map.noPlaces : null;
   const table = (why: string): JSX.Element => (
-    <PlacesTable reason={why} cells={city.cells} nameOf={nameOf} selected={selected} onSelect={onSelect} />
+    <PlacesTable reason={why} kind={kind} cells={city.cells} nameOf={nameOf} selected={selected} onSelect={onSelect} />
   );
   return (
     <section className="panel map" aria-label={texts.map.title} data-testid="map" data-ready={ready} data-layer={forecast ? "forecast" : "now"}>

@@ -1,13 +1,14 @@
 import { useMemo } from "react";
 import { count, mph } from "../data/format";
-import type { Namer } from "../data/h3";
-import type { ScoredWindow } from "../data/messages";
+import type { Namer } from "../data/geography";
+import type { PlaceKind, ScoredWindow } from "../data/messages";
 import { shortId } from "../data/places";
 import { texts } from "../texts";
 import { LevelChip } from "./LevelChip";
 
 interface PlacesTableProps {
   reason: string;
+  kind: PlaceKind;
   cells: ReadonlyMap<string, ScoredWindow>;
   nameOf: Namer;
   selected: string | null;
@@ -17,7 +18,7 @@ interface PlacesTableProps {
 const MOST_ROWS = 300;
 
 /** The places as a table, slowest first: in place of the map where it can't be drawn. */
-export function PlacesTable({ reason, cells, nameOf, selected, onSelect }: PlacesTableProps): JSX.Element {
+export function PlacesTable({ reason, kind, cells, nameOf, selected, onSelect }: PlacesTableProps): JSX.Element {
   const rows = useMemo(
     () => [...cells.values()].sort((a, b) => (a.ratio ?? Infinity) - (b.ratio ?? Infinity)).slice(0, MOST_ROWS),
     [cells],
@@ -32,7 +33,7 @@ export function PlacesTable({ reason, cells, nameOf, selected, onSelect }: Place
             <th scope="col">{texts.table.level}</th>
             <th scope="col">{texts.table.forecast}</th>
             <th scope="col">{texts.table.speed}</th>
-            <th scope="col">{texts.table.vehicles}</th>
+            {kind === "h3" ? <th scope="col">{texts.table.vehicles}</th> : null}
           </tr>
         </thead>
         <tbody>
@@ -50,7 +51,7 @@ export function PlacesTable({ reason, cells, nameOf, selected, onSelect }: Place
                 <LevelChip level={cell.forecast?.level ?? "unknown"} small />
               </td>
               <td>{mph(cell.avg_speed_mph)}</td>
-              <td>{count(cell.vehicle_count)}</td>
+              {kind === "h3" ? <td>{count(cell.vehicle_count)}</td> : null}
             </tr>
           ))}
         </tbody>

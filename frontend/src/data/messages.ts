@@ -49,6 +49,7 @@ export interface CitySummary {
   cells_known: number;
   cells_unknown: number;
   congested_share: number | null;
+  /** The share to expect: the mean probability, not the share of places that are likelier congested than not. */
   forecast_congested_share: number | null;
   events_per_second: number;
   delay_seconds: number | null;
@@ -85,12 +86,14 @@ export interface Bounds {
   east: number;
 }
 
+export type PlaceKind = "h3" | "sensor";
+
 export interface Config {
   city: {
     name: string;
     time_zone: string;
     bounds: Bounds;
-    place_kind: "h3" | "sensor";
+    place_kind: PlaceKind;
     h3_resolution: number;
     window_minutes: number;
     horizon_minutes: number;
@@ -99,6 +102,8 @@ export interface Config {
   push_seconds: number;
   links: { mlflow: string | null; airflow: string | null; data_docs: string | null; api_docs: string | null };
   outline: Outline | null;
+  /** Where each sensor stands, by cell_id; empty in a city of H3 cells. */
+  places: Readonly<Record<string, { latitude: number; longitude: number }>>;
 }
 
 /** The city's outline; a feature that is a zone may carry its name. */

@@ -1,8 +1,8 @@
 /** The live city as a light drawing on a canvas: places in the colour of their level, vehicles as points. */
 import { useEffect, useRef } from "react";
-import type { Bounds } from "../data/messages";
+import type { Bounds, PlaceKind } from "../data/messages";
 import type { CityState } from "../data/state";
-import type { Grid } from "../data/h3";
+import type { Grid } from "../data/geography";
 import { LEVEL_COLORS, VEHICLE_COLOR } from "../palette";
 import { busyBounds } from "../map/view";
 
@@ -10,6 +10,7 @@ interface CityCanvasProps {
   city: CityState;
   grid: Grid | null;
   bounds: Bounds;
+  kind: PlaceKind;
 }
 
 interface Glide {
@@ -18,14 +19,16 @@ interface Glide {
 }
 
 const GLIDE_MS = 2_000;
+const SENSOR_RADIUS = 6;
 
-export function CityCanvas({ city, grid, bounds }: CityCanvasProps): JSX.Element {
+export function CityCanvas({ city, grid, bounds, kind }: CityCanvasProps): JSX.Element {
   const canvas = useRef<HTMLCanvasElement>(null);
   const box = useRef<Bounds | null>(null);
   const glides = useRef(new Map<string, Glide>());
   const arrived = useRef(0);
   const shapes = useRef(new Map<string, [number, number][]>());
-  if (box.current === null && city.vehicles.size > 0) box.current = busyBounds([...city.vehicles.values()], bounds);
+  if (kind === "sensor") box.current = bounds;
+  else if (box.current === null && city.vehicles.size > 0) box.current = busyBounds([...city.vehicles.values()], bounds);
 
   useEffect(() => {
     const share = Math.min(1, (performance.now() - arrived.current) / GLIDE_MS);
@@ -103,8 +106,9 @@ function drawCells(
   for (const cell of city.cells.values()) {
     let shape = shapes.get(cell.cell_id);
     if (!shape) shapes.set(cell.cell_id, (shape = grid.boundary(cell.cell_id)));
-    if (shape.length === 0) continue;
+    const center = shape.length === 0 ? grid.center(cell.cell_id) : null;
     context.beginPath();
+    if (center) context.arc(...project([center.longitude, center.latitude]), SENSOR_RADIUS, 0, 2 * Math.PI);
     for (const corner of shape) context.lineTo(...project(corner));
     context.closePath();
     const weight = Math.sqrt(cell.vehicle_count / busiest);

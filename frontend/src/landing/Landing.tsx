@@ -1,6 +1,6 @@
 import { usePolled } from "../data/api";
 import { bytes, clock, count, percent, seconds, shortCount } from "../data/format";
-import { useGrid } from "../data/h3";
+import { useGrid } from "../data/geography";
 import type { Config, Stats } from "../data/messages";
 import type { LiveState } from "../data/stream";
 import { useLive } from "../data/useLive";
@@ -15,12 +15,12 @@ export function Landing(): JSX.Element {
   const { data: config } = usePolled<Config>("/api/config", CONFIG_RETRY_SECONDS, true);
   const { data: stats } = usePolled<Stats>("/api/stats", STATS_SECONDS);
   const live = useLive(config?.push_seconds);
-  const grid = useGrid();
+  const grid = useGrid(config);
   const known = texts.landing;
   return (
     <>
       <section className="hero">
-        {config ? <CityCanvas city={live.city} grid={grid} bounds={config.city.bounds} /> : null}
+        {config ? <CityCanvas city={live.city} grid={grid} bounds={config.city.bounds} kind={config.city.place_kind} /> : null}
         <header>
           <span className="brand">
             <Mark />

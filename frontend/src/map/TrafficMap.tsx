@@ -5,12 +5,12 @@ import { addDataToMap, layerConfigChange, updateVisData, wrapTo } from "@kepler.
 import "maplibre-gl/dist/maplibre-gl.css";
 import type { Config } from "../data/messages";
 import type { CityState } from "../data/state";
-import type { Namer } from "../data/h3";
+import type { Namer } from "../data/geography";
 import { basemapStyle } from "./basemap";
 import { FORECAST_LAYER, mapConfig, NOW_LAYER } from "./config";
 import { createMapStore, KeplerMap, MAP_ID } from "./kepler";
-import { raiseTop } from "./placeLayer";
-import { placeFields, placeRow, PLACES, SELECTION, selectionRows, vehicleFields, vehicleRow, VEHICLES } from "./rows";
+import { raiseTop } from "./placeLayers";
+import { placeFields, placeRows, PLACES, SELECTION, vehicleFields, vehicleRow, VEHICLES } from "./rows";
 import { busyBounds, viewOf } from "./view";
 
 const STYLE_ID = "outline";
@@ -27,6 +27,7 @@ export interface TrafficMapProps {
 
 export default function TrafficMap(props: TrafficMapProps): JSX.Element {
   const { config, city, nameOf, selected, forecast, onSelect, onReady } = props;
+  const { horizon_minutes: horizon, place_kind: kind } = config.city;
   const frame = useRef<HTMLDivElement>(null);
   const [size, setSize] = useState<{ width: number; height: number } | null>(null);
   const [added, setAdded] = useState(false);
@@ -49,10 +50,12 @@ export default function TrafficMap(props: TrafficMapProps): JSX.Element {
   const tables = (): object[] => {
     const cells = [...city.cells.values()];
     raiseTop(cells.reduce((most, cell) => Math.max(most, cell.vehicle_count), 0));
+    const chosen = cells.filter((cell) => cell.cell_id === selected);
+    const fields = placeFields(horizon, kind);
     return [
-      entry(PLACES, placeFields(config.city.horizon_minutes), cells.map((cell) => placeRow(cell, nameOf))),
+      entry(PLACES, fields, placeRows(cells, nameOf, kind, config.places)),
       entry(VEHICLES, vehicleFields, [...city.vehicles.values()].map(vehicleRow)),
-      entry(SELECTION, placeFields(config.city.horizon_minutes), selectionRows(selected ? city.cells.get(selected) : undefined, nameOf)),
+      entry(SELECTION, fields, placeRows(chosen, nameOf, kind, config.places)),
     ];
   };
 
@@ -60,14 +63,14 @@ export default function TrafficMap(props: TrafficMapProps): JSX.Element {
   useEffect(() => {
     if (!ready || !size) return;
     if (!added) {
-      const view = viewOf(busyBounds([...city.vehicles.values()], config.city.bounds), size.width, size.height);
+      const view = viewOf(busyBounds([...city.vehicles.values()], config.city.bounds), size.width, size.height, kind === "h3");
       store.dispatch(
         wrapTo(
           MAP_ID,
           addDataToMap({
             datasets: tables() as never,
             options: { centerMap: false, readOnly: true, autoCreateLayers: false, autoCreateTooltips: false } as never,
-            config: mapConfig(view, config.city.horizon_minutes, STYLE_ID) as never,
+            config: mapConfig(view, horizon, STYLE_ID, kind) as never,
           }),
         ),
       );

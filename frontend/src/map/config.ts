@@ -1,19 +1,48 @@
 /** The map's saved configuration: which table is drawn by which layer, and how. */
-import { LEVELS, type Level } from "../data/messages";
+import { LEVELS, type Level, type PlaceKind } from "../data/messages";
 import { LEVEL_COLORS, SELECTION_COLOR, VEHICLE_COLOR } from "../palette";
 import { texts } from "../texts";
-import { PLACES, PLACE_TOOLTIP, SELECTION, VEHICLES, VEHICLE_TOOLTIP } from "./rows";
+import { PLACES, placeTooltip, SELECTION, VEHICLES, VEHICLE_TOOLTIP } from "./rows";
 import type { View } from "./view";
 
 export const NOW_LAYER = "now";
 export const FORECAST_LAYER = "forecast";
 export const VEHICLE_LAYER = "vehicles";
 export const SELECTION_LAYER = "selection";
+/** The type of layer under which `SensorLayer` is known to Kepler. */
+export const SENSOR_LAYER_TYPE = "sensor";
 
 /** Metres of the tallest column per unit of Kepler's elevation scale. */
 const ELEVATION = { sizeRange: [0, 500], elevationScale: 4.5, enable3d: true, enableElevationZoomFactor: true };
 
 const rgb = (hex: string): number[] => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+
+/** How places are drawn: Kepler's layer type, the columns that say where they are, their looks and those of the selected one. */
+interface Shape {
+  type: string;
+  columns: object;
+  looks: object;
+  selectedLooks: object;
+  channels: object;
+}
+
+const SHAPES: Readonly<Record<PlaceKind, Shape>> = {
+  h3: {
+    type: "hexagonId",
+    columns: { hex_id: "cell_id" },
+    looks: { opacity: 0.82, coverage: 0.84, ...ELEVATION },
+    selectedLooks: { opacity: 0.5, coverage: 0.97, ...ELEVATION, elevationScale: ELEVATION.elevationScale * 1.06 },
+    channels: { sizeField: { name: "vehicle_count", type: "integer" }, sizeScale: "linear" },
+  },
+  sensor: {
+    type: SENSOR_LAYER_TYPE,
+    columns: { lat: "latitude", lng: "longitude" },
+    looks: { radius: 28, opacity: 0.85, filled: true, outline: false, allowHover: true },
+    // A ring, so that the colour of the selected one stays to be seen.
+    selectedLooks: { radius: 36, opacity: 1, filled: false, outline: true, thickness: 3, strokeColor: rgb(SELECTION_COLOR), allowHover: false },
+    channels: {},
+  },
+};
 
 function levelRange(colorOf: (level: Level) => string): object {
   return {
@@ -25,28 +54,28 @@ function levelRange(colorOf: (level: Level) => string): object {
   };
 }
 
-function places(id: string, label: string, levelField: string, isVisible: boolean): object {
+interface PlaceLayerOptions {
+  id: string;
+  dataId: string;
+  label: string;
+  levelField: string;
+  isVisible: boolean;
+}
+
+function places({ type, columns, channels }: Shape, looks: object, colorOf: (level: Level) => string, options: PlaceLayerOptions): object {
+  const { id, dataId, label, levelField, isVisible } = options;
   return {
     id,
-    type: "hexagonId",
-    config: {
-      dataId: PLACES,
-      label,
-      columns: { hex_id: "cell_id" },
-      isVisible,
-      visConfig: { opacity: 0.82, colorRange: levelRange((level) => LEVEL_COLORS[level]), coverage: 0.84, ...ELEVATION },
-    },
-    visualChannels: {
-      colorField: { name: levelField, type: "string" },
-      colorScale: "customOrdinal",
-      sizeField: { name: "vehicle_count", type: "integer" },
-      sizeScale: "linear",
-    },
+    type,
+    config: { dataId, label, columns, isVisible, visConfig: { ...looks, colorRange: levelRange(colorOf) } },
+    visualChannels: { colorField: { name: levelField, type: "string" }, colorScale: "customOrdinal", ...channels },
   };
 }
 
-export function mapConfig(view: View, horizonMinutes: number, styleId: string): object {
+export function mapConfig(view: View, horizonMinutes: number, styleId: string, kind: PlaceKind): object {
+  const shape = SHAPES[kind];
   const show = (names: string[]): object[] => names.map((name) => ({ name, format: null }));
+  const aboutPlaces = show(placeTooltip(kind));
   return {
     version: "v1",
     config: {
@@ -66,30 +95,32 @@ export function mapConfig(view: View, horizonMinutes: number, styleId: string): 
             },
             visualChannels: {},
           },
-          {
+          places(shape, shape.selectedLooks, () => SELECTION_COLOR, {
             id: SELECTION_LAYER,
-            type: "hexagonId",
-            config: {
-              dataId: SELECTION,
-              label: texts.details.title,
-              columns: { hex_id: "cell_id" },
-              isVisible: true,
-              visConfig: { opacity: 0.5, colorRange: levelRange(() => SELECTION_COLOR), coverage: 0.97, ...ELEVATION, elevationScale: ELEVATION.elevationScale * 1.06 },
-            },
-            visualChannels: {
-              colorField: { name: "level", type: "string" },
-              colorScale: "customOrdinal",
-              sizeField: { name: "vehicle_count", type: "integer" },
-              sizeScale: "linear",
-            },
-          },
-          places(NOW_LAYER, texts.map.now, "level", true),
-          places(FORECAST_LAYER, texts.map.forecast(horizonMinutes), "forecast_level", false),
+            dataId: SELECTION,
+            label: texts.details.title,
+            levelField: "level",
+            isVisible: true,
+          }),
+          places(shape, shape.looks, (level) => LEVEL_COLORS[level], {
+            id: NOW_LAYER,
+            dataId: PLACES,
+            label: texts.map.now,
+            levelField: "level",
+            isVisible: true,
+          }),
+          places(shape, shape.looks, (level) => LEVEL_COLORS[level], {
+            id: FORECAST_LAYER,
+            dataId: PLACES,
+            label: texts.map.forecast(horizonMinutes),
+            levelField: "forecast_level",
+            isVisible: false,
+          }),
         ],
         interactionConfig: {
           tooltip: {
             enabled: true,
-            fieldsToShow: { [PLACES]: show(PLACE_TOOLTIP), [VEHICLES]: show(VEHICLE_TOOLTIP), [SELECTION]: show(PLACE_TOOLTIP) },
+            fieldsToShow: { [PLACES]: aboutPlaces, [VEHICLES]: show(VEHICLE_TOOLTIP), [SELECTION]: aboutPlaces },
           },
         },
       },

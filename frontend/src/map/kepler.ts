@@ -5,8 +5,9 @@ import { injectComponents, MapControlFactory } from "@kepler.gl/components";
 import { LayerClasses } from "@kepler.gl/layers";
 import { enhanceReduxMiddleware, keplerGlReducer } from "@kepler.gl/reducers";
 import { getApplicationConfig, initApplicationConfig } from "@kepler.gl/utils";
+import { SENSOR_LAYER_TYPE } from "./config";
 import { LiveTable } from "./liveTable";
-import { PlaceLayer } from "./placeLayer";
+import { HexagonLayer, SensorLayer } from "./placeLayers";
 import { PLACES, SELECTION } from "./rows";
 
 export const MAP_ID = "city";
@@ -60,7 +61,7 @@ function selectOnClick(onSelect: (cellId: string | null) => void): Middleware {
 export function createMapStore(onSelect: (cellId: string | null) => void): Store {
   const reducer = keplerGlReducer.initialState({
     uiState: { readOnly: true, currentModal: null },
-    visState: { layerClasses: { ...LayerClasses, hexagonId: PlaceLayer } },
+    visState: { layerClasses: { ...LayerClasses, hexagonId: HexagonLayer, [SENSOR_LAYER_TYPE]: SensorLayer } },
   } as never);
   const middlewares = enhanceReduxMiddleware([selectOnClick(onSelect)] as never) as Middleware[];
   return legacy_createStore(combineReducers({ keplerGl: reducer as never }), applyMiddleware(...middlewares));

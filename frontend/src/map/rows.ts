@@ -1,6 +1,7 @@
 /** The live city as rows of Kepler.gl's tables. Pure, so that it can be tested without a map. */
-import type { MapVehicle, ScoredWindow } from "../data/messages";
-import type { Namer } from "../data/h3";
+import type { MapVehicle, PlaceKind, ScoredWindow } from "../data/messages";
+import type { Point } from "../data/places";
+import type { Namer } from "../data/geography";
 import { LEVEL_NAMES, texts } from "../texts";
 
 export type Row = (string | number | null)[];
@@ -25,10 +26,11 @@ function field(name: string, type: string, analyzerType: string, displayName = n
   return { name, type, analyzerType, format: "", displayName };
 }
 
-export function placeFields(horizonMinutes: number): Field[] {
+/** A sensor needs its coordinates, which a cell's id says by itself. */
+export function placeFields(horizonMinutes: number, kind: PlaceKind): Field[] {
   const names = texts.map.fields;
   return [
-    field("cell_id", "h3", "STRING"),
+    kind === "h3" ? field("cell_id", "h3", "STRING") : text("cell_id", names.sensor),
     text("level"),
     text("forecast_level"),
     whole("vehicle_count", names.vehicles),
@@ -38,13 +40,30 @@ export function placeFields(horizonMinutes: number): Field[] {
     text("chance", names.chance),
     text("speed", names.speed),
     text("free_flow", names.freeFlow),
+    ...(kind === "h3" ? [] : [real("latitude"), real("longitude")]),
   ];
 }
 
-/** Fields shown when the pointer is over a place. */
-export const PLACE_TOOLTIP = ["name", "level_name", "speed", "free_flow", "vehicle_count", "forecast_name", "chance"];
+/** Fields shown when the pointer is over a place. A sensor's reading counts no vehicles. */
+export function placeTooltip(kind: PlaceKind): string[] {
+  const then = ["forecast_name", "chance"];
+  return kind === "h3"
+    ? ["name", "level_name", "speed", "free_flow", "vehicle_count", ...then]
+    : ["name", "cell_id", "level_name", "speed", "free_flow", ...then];
+}
 
-export function placeRow(cell: ScoredWindow, nameOf: Namer): Row {
+/** The rows of places; a sensor that stands nobody knows where is left out. */
+export function placeRows(cells: Iterable<ScoredWindow>, nameOf: Namer, kind: PlaceKind, places: Readonly<Record<string, Point>>): Row[] {
+  const rows: Row[] = [];
+  for (const cell of cells) {
+    const at = places[cell.cell_id];
+    if (kind === "h3") rows.push(placeRow(cell, nameOf));
+    else if (at) rows.push([...placeRow(cell, nameOf), at.latitude, at.longitude]);
+  }
+  return rows;
+}
+
+function placeRow(cell: ScoredWindow, nameOf: Namer): Row {
   const { forecast } = cell;
   const chance = forecast?.probability_high;
   return [
@@ -71,11 +90,6 @@ export const VEHICLE_TOOLTIP = ["vehicle_id", "speed_mph"];
 
 export function vehicleRow(vehicle: MapVehicle): Row {
   return [vehicle.vehicle_id, vehicle.latitude, vehicle.longitude, Math.round(vehicle.speed_mph * 10) / 10];
-}
-
-/** The selected place as the only row of its own table; none where nothing is selected. */
-export function selectionRows(cell: ScoredWindow | undefined, nameOf: Namer): Row[] {
-  return cell ? [placeRow(cell, nameOf)] : [];
 }
 
 /** Top of the height scale for `largest` vehicles in one place: 10, 20, 50, 100, … */

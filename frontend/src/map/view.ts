@@ -28,16 +28,16 @@ export function busyBounds(points: readonly { latitude: number; longitude: numbe
   return south < north && west < east ? { south, west, north, east } : fallback;
 }
 
-/** A tilted view in which `bounds` fills a map of `width` × `height` pixels. */
-export function viewOf(bounds: Bounds, width: number, height: number): View {
+/** A view in which `bounds` fills a map of `width` × `height` pixels; tilted where places have a height to be seen. */
+export function viewOf(bounds: Bounds, width: number, height: number, tilted = true): View {
   const across = (bounds.east - bounds.west) / 360;
   const along = mercator(bounds.north) - mercator(bounds.south);
   const zoom = Math.log2(Math.min(width / TILE_PIXELS / across, height / TILE_PIXELS / along));
   return {
     latitude: (bounds.south + bounds.north) / 2,
     longitude: (bounds.west + bounds.east) / 2,
-    zoom: Math.max(3, Math.min(14, zoom + 0.1)),
-    pitch: PITCH,
-    bearing: BEARING,
+    zoom: Math.max(3, Math.min(14, zoom + (tilted ? 0.1 : -0.1))),
+    pitch: tilted ? PITCH : 0,
+    bearing: tilted ? BEARING : 0,
   };
 }
