@@ -9,8 +9,13 @@ import pytest
 from flask.testing import FlaskClient
 
 from api import background
+from api.app import create_app
 from api.context import Context
 from api.endpoint import ENDPOINTS
+from smartcity.city import City, PlaceKind
+from smartcity.events import encode_fields
+from smartcity.lake import Dataset
+from smartcity.sensors import save_places
 from smartcity.settings import Settings
 from tests.api.rows import SLOW
 from tests.api.tables import trips_table
@@ -94,10 +99,22 @@ def test_config_describes_the_city_the_levels_and_what_answers(client: FlaskClie
     assert config["city"]["time_zone"] == "America/New_York"
     assert config["levels"] == {"low_from_ratio": 0.75, "high_below_ratio": 0.5, "min_vehicles": 3}
     assert config["links"] == {"mlflow": None, "airflow": None, "data_docs": None, "api_docs": "/api/docs"}
-    assert config["outline"] is None
+    assert (config["outline"], config["places"]) == (None, {})
     context.dataset.put_json("outline.json", {"type": "FeatureCollection", "features": []})
     context.refresh_lake()
     assert client.get("/api/config").json["outline"]["type"] == "FeatureCollection"
+
+
+def test_config_says_where_sensors_stand_and_their_readings_are_no_vehicles(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, kafka_bootstrap="127.0.0.1:1", city=City(place_kind=PlaceKind.SENSOR))
+    save_places(Dataset.of(settings), {"773869": (34.15, -118.31)})
+    context = Context(settings)
+    config = create_app(settings, context).test_client().get("/api/config").json
+    assert config["city"]["place_kind"] == "sensor"
+    assert config["places"] == {"773869": {"latitude": 34.15, "longitude": -118.31}}
+    reading = encode_fields("773869", datetime.now(UTC), 40.7, -74.0, 60.0, None)
+    context.vehicles.apply([(b"773869", reading)])
+    assert context.vehicles.all() == []
 
 
 def test_links_are_those_that_answer(client: FlaskClient, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
