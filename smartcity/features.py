@@ -7,7 +7,7 @@ which knows training days only. Speeds enter as ratios to the place's free-flow 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -176,12 +176,13 @@ def features(state: CityState, first_row: int = 0) -> dict[str, Floats]:
         found[f"ratio_lag_{minutes}min"] = _lag(state.ratio, city.steps(minutes), state.history)[rows]
     for minutes in ROLLING_MINUTES:
         found[f"ratio_mean_{minutes}min"] = _rolling_ratio(state, city.steps(minutes))[rows]
-    trend = _stack(state, city.steps(TREND_MINUTES), rows)
-    found[f"ratio_std_{TREND_MINUTES}min"] = trend.std(axis=0)
-    found[f"ratio_min_{TREND_MINUTES}min"] = trend.min(axis=0)
+    trend = [_lag(state.ratio, step, state.history)[rows] for step in range(city.steps(TREND_MINUTES))]
+    found[f"ratio_std_{TREND_MINUTES}min"] = _std(trend)
+    found[f"ratio_min_{TREND_MINUTES}min"] = reduce(np.minimum, trend)
     found[f"ratio_slope_{TREND_MINUTES}min"] = _slope(trend)
-    found["ring1_anomaly_now"] = _ring_mean(anomaly, state.active, ring1)[rows]
-    found["ring1_anomaly_10min_ago"] = _lag(_ring_mean(anomaly, state.active, ring1), city.steps(10))[rows]
+    ring1_anomaly = _ring_mean(anomaly, state.active, ring1)
+    found["ring1_anomaly_now"] = ring1_anomaly[rows]
+    found["ring1_anomaly_10min_ago"] = _lag(ring1_anomaly, city.steps(10))[rows]
     found["ring2_anomaly_now"] = _ring_mean(anomaly, state.active, ring2)[rows]
     found["city_anomaly_now"] = np.broadcast_to(city_anomaly[rows, None], shape)
     found["city_anomaly_30min_ago"] = np.broadcast_to(_lag(city_anomaly, city.steps(30))[rows, None], shape)
@@ -265,7 +266,7 @@ def _lag(values: Floats, steps: int, before: Floats | None = None) -> Floats:
     """Values ``steps`` windows earlier; before the block's first window stands ``before``, or 0."""
     shifted = np.zeros_like(values) if before is None else before.copy()
     if steps < len(values):
-        shifted[steps:] = values[:-steps]
+        shifted[steps:] = values[: len(values) - steps]
     return shifted
 
 
@@ -277,15 +278,17 @@ def _rolling_ratio(state: CityState, steps: int) -> Floats:
     return np.asarray((ratio_sum + prior) / (positions + HISTORY_WEIGHT_POSITIONS))
 
 
-def _stack(state: CityState, steps: int, rows: slice) -> Floats:
-    """The estimate in each of the last ``steps`` windows, newest first, shape (steps, windows, cells)."""
-    return np.stack(
-        [_lag(state.ratio, step, state.history)[rows] if step else state.ratio[rows] for step in range(steps)]
-    )
+def _std(values: Sequence[Floats]) -> Floats:
+    """Population standard deviation over a sequence of arrays, added up one by one as in ``_slope``."""
+    mean = sum(values, np.zeros_like(values[0])) / len(values)
+    squares = np.zeros_like(mean)
+    for value in values:
+        squares += (value - mean) ** 2
+    return np.sqrt(squares / len(values))
 
 
-def _slope(newest_first: Floats) -> Floats:
-    """Least-squares slope per window over a stack; 0 for a single window."""
+def _slope(newest_first: Sequence[Floats]) -> Floats:
+    """Least-squares slope per window over the last windows; 0 for a single one."""
     steps = len(newest_first)
     if steps == 1:
         return np.zeros_like(newest_first[0])
@@ -301,12 +304,12 @@ def _slope(newest_first: Floats) -> Floats:
 def _ring_mean(anomaly: Floats, active: npt.NDArray[np.bool_], ring: npt.NDArray[np.int64]) -> Floats:
     """Mean anomaly over a place's active neighbours; 0 where none is active."""
     pad = np.zeros((len(anomaly), 1))
-    values = np.hstack([anomaly, pad])
-    weights = np.hstack([active.astype(np.float64), pad])
+    # The anomaly of a place that is not active is 0.
+    values, weights = np.hstack([anomaly, pad]), np.hstack([active.astype(np.float64), pad])
     total, count = np.zeros_like(anomaly), np.zeros_like(anomaly)
     for column in ring.T:
-        total += values[:, column] * weights[:, column]
-        count += weights[:, column]
+        total += values.take(column, axis=1, mode="wrap")
+        count += weights.take(column, axis=1, mode="wrap")
     return np.where(count > 0, total / np.maximum(count, 1.0), 0.0)
 
 

@@ -149,6 +149,7 @@ class CellGrid:
         return self.coded(self.numbers(latitude, longitude)).cast(pa.string())
 
 
-def neighbours(cell_id: str, rings: int = 1) -> list[str]:
+@lru_cache(maxsize=1 << 16)
+def neighbours(cell_id: str, rings: int = 1) -> tuple[str, ...]:
     """The cells exactly ``rings`` steps away, sorted."""
-    return sorted(h3.grid_ring(cell_id, rings))
+    return tuple(sorted(h3.grid_ring(cell_id, rings)))

@@ -83,28 +83,38 @@ class Profile:
     def _city_ratio(self) -> float:
         return float(self.ratio_sums.sum() / max(self.counts.sum(), 1.0))
 
+    @cached_property
+    def _weekday_sums(self) -> tuple[Floats, Floats]:
+        """``ratio_sums`` and ``counts`` added up by weekday, shape (7, S, C): summing all days for each is slow."""
+        weekday = np.array([date.fromordinal(int(ordinal)).weekday() for ordinal in self.days], dtype=np.int64)
+        ratio_sums, counts = (
+            np.stack([sums[weekday == number].sum(axis=0) for number in range(7)])
+            for sums in (self.ratio_sums, self.counts)
+        )
+        return ratio_sums, counts
+
     def history(self, day: date) -> Floats:
         """Expected ratio on a local day, shape (S, C), from the other training days.
 
         Each finer average is shrunk towards the coarser one where few positions carry it: city < cell < time of day <
         weekday or weekend < day of the week.
         """
-        ordinals = self.days
-        others = ordinals != day.toordinal()
-        weekday = np.array([date.fromordinal(int(o)).weekday() for o in ordinals], dtype=np.int64)
-        same_kind = (weekday >= 5) == (day.weekday() >= 5)
+        own = np.flatnonzero(self.days == day.toordinal())
+        same_kind = [weekday for weekday in range(7) if (weekday >= 5) == (day.weekday() >= 5)]
 
-        def sums(mask: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
-            return self.ratio_sums[mask].sum(axis=0), self.counts[mask].sum(axis=0)
+        def sums(weekdays: list[int]) -> tuple[Floats, Floats]:
+            """Sums over the training days of these weekdays but the day itself, which is one of them."""
+            ratio_sums, counts = (sums[weekdays].sum(axis=0) for sums in self._weekday_sums)
+            return ratio_sums - self.ratio_sums[own].sum(axis=0), counts - self.counts[own].sum(axis=0)
 
-        total, count = sums(others)
+        total, count = sums(list(range(7)))
         level = np.full(len(self.cells), self._city_ratio)
         level = _shrunk(total.sum(axis=0), count.sum(axis=0), level)
         # The city's own rhythm carries cells that few vehicles visit at that time.
         rhythm = _shrunk(total.sum(axis=1), count.sum(axis=1), np.full(SLOTS, self._city_ratio)) / self._city_ratio
         expected = _shrunk(total, count, level[None, :] * rhythm[:, None])
-        expected = _shrunk(*sums(others & same_kind), expected)
-        return _shrunk(*sums(others & (weekday == day.weekday())), expected)
+        expected = _shrunk(*sums(same_kind), expected)
+        return _shrunk(*sums([day.weekday()]), expected)
 
     def indexes(self, cells: tuple[str, ...]) -> npt.NDArray[np.int64]:
         """Column of each cell in the tables; -1 where the training days did not show it."""
