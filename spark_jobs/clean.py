@@ -15,12 +15,11 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from smartcity.buckets import plan_buckets
-from smartcity.errors import InputError
 from smartcity.lake import Dataset
 from smartcity.ledger import FileRecord, Ledger
 from smartcity.rules import trip_rules
 from smartcity.spark.tasks import collect_reports, numbered
-from smartcity.tripfiles import Checked, TripFile, check_files, discover, plan
+from smartcity.tripfiles import Checked, TripFile, check_files, discover, needs_zones, plan
 from smartcity.zones import Zone, ZonePlaces, outline, read_zones
 from spark_jobs.ingesting import IngestFigures
 from spark_jobs.job import Figures, Span, parser, run
@@ -128,7 +127,7 @@ def _figures(
 def _require_zones(files: list[TripFile], shapes: list[Zone] | None) -> None:
     for file in files:
         if shapes is None and not file.layout.has_coordinates:
-            raise InputError(f"{file.path} has location ids instead of coordinates: pass --zones taxi_zones.shp")
+            raise needs_zones(file.path)
 
 
 def job(spark: SparkSession, dataset: Dataset, span: Span, options: argparse.Namespace) -> Figures:

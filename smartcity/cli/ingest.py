@@ -1,8 +1,6 @@
 """``traffic ingest``: files into the lake, and on to features, in one Spark session of its own."""
 
 import json
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -15,22 +13,13 @@ from rich.console import Console
 from rich.table import Table
 
 from smartcity.city import Bounds, City
-from smartcity.errors import InputError, SettingsError, TrafficError
+from smartcity.cli.progress import message, stage_progress
+from smartcity.errors import InputError, JobError, SettingsError
 from smartcity.lake import Dataset
-from smartcity.services import java
-from smartcity.settings import ROOT, Settings
-from smartcity.tripfiles import discover
-from smartcity.tripfiles.sniff import sniff
-
-#: What the stages after the first are called while they run.
-_STAGES = {
-    "trips": "reading and cleaning",
-    "probes": "reading and judging positions",
-    "sensors": "reading sensor speeds",
-    "positions": "trips to positions",
-    "windows": "positions to windows",
-    "features": "windows to features",
-}
+from smartcity.services import child, java
+from smartcity.settings import Settings
+from smartcity.tripfiles import TRIP_FILES, FileKind, discover, needs_zones, peek
+from smartcity.tripfiles.probes import PROBE_FILES
 
 
 @click.group()
@@ -61,9 +50,7 @@ def _city_options(function: Callable[..., None]) -> Callable[..., None]:
 @_city_options
 def trips(files: tuple[str, ...], zones: Path | None, skip_bad_files: bool, **city: Any) -> None:
     """TLC trip files as published: yellow and green, 2009 to today, CSV, .csv.gz, Parquet; also directories."""
-    _look_at(files, skip_bad_files)
-    if zones and not zones.is_file():
-        raise InputError(f"--zones {zones}: no such file")
+    _look_at(files, skip_bad_files, TRIP_FILES, zones)
     more = ["--zones", str(zones.resolve())] if zones else []
     _ingest("trips", [*more, *(["--skip-bad-files"] if skip_bad_files else []), *_absolute(files)], city)
 
@@ -75,7 +62,7 @@ def trips(files: tuple[str, ...], zones: Path | None, skip_bad_files: bool, **ci
 @_city_options
 def probes(files: tuple[str, ...], speed_unit: str, skip_bad_files: bool, **city: Any) -> None:
     """GPS feeds: vehicle_id,timestamp,latitude,longitude[,speed], CSV or Parquet. Missing speeds are derived."""
-    _look_at(files, skip_bad_files)
+    _look_at(files, skip_bad_files, PROBE_FILES)
     skip = ["--skip-bad-files"] if skip_bad_files else []
     _ingest("probes", ["--speed-unit", speed_unit, *skip, *_absolute(files)], city)
 
@@ -94,11 +81,15 @@ def sensors(speeds: Path, locations: Path, start: str | None, every: int | None,
     _ingest("sensors", given, city)
 
 
-def _look_at(files: tuple[str, ...], skip_bad_files: bool) -> None:
-    """Refuse what is plainly no data file at once; the job, which looks closer, takes seconds to start."""
+def _look_at(files: tuple[str, ...], skip_bad_files: bool, kind: FileKind, zones: Path | None = None) -> None:
+    """Refuse at once what the first bytes show to be unreadable; the job looks closer, but takes seconds to start."""
+    if zones and not zones.is_file():
+        raise InputError(f"--zones {zones}: no such file")
     for found in discover(files):
         if not skip_bad_files:
-            sniff(found.path)
+            layout = peek(found, kind)
+            if layout and kind is TRIP_FILES and zones is None and not layout.has_coordinates:
+                raise needs_zones(found.path)
 
 
 def _absolute(files: tuple[str, ...]) -> list[str]:
@@ -162,48 +153,26 @@ def _run_stages(
 ) -> list[dict[str, Any]]:
     """Run the pipeline as a process; its log goes to HOME/logs. Returns: the figures of each finished stage.
 
-    Raises: InputError with the job's own message where it refuses the input, TrafficError where it breaks.
+    Raises: InputError with the job's own message where it refuses the input, JobError where it breaks.
     """
-    log = settings.home / "logs" / f"ingest-{name}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, **java.environment(settings), "TRAFFIC_CITY": city.model_dump_json()}
+    environment = {**java.environment(settings), "TRAFFIC_CITY": city.model_dump_json()}
     command = [sys.executable, "-m", "spark_jobs.pipeline", kind, "--dataset", name, *arguments]
-    console, done = Console(stderr=True, quiet=quiet), []
-    with (
-        log.open("w") as errors,
-        subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment, cwd=ROOT
-        ) as process,
-        console.status("starting Spark") as status,
-    ):
-        assert process.stdout is not None
-        for line in process.stdout:
-            message = _message(line)
-            if message.get("state") == "done":
-                done.append(message)
-                seconds = message.get("seconds", 0.0)
-                console.print(f"[green]✓[/green] {_STAGES.get(message['stage'], message['stage'])} ({seconds:.0f} s)")
-            elif "stage" in message:
-                status.update(_STAGES.get(message["stage"], message["stage"]))
-    if process.returncode:
-        raise _failure(kind, log, process.returncode)
+    done: list[dict[str, Any]] = []
+    with stage_progress(Console(stderr=True, quiet=quiet), waiting="starting Spark") as bars:
+
+        def watch(line: str) -> None:
+            if (told := message(line)) is not None and told["state"] == "done":
+                done.append(told)
+            bars.line(line)
+
+        try:
+            child.run("ingest", command, settings.home / "logs" / f"ingest-{name}.log", environment, watch)
+        except JobError as error:
+            said = next((line for line in reversed(error.lines) if line.startswith(f"{kind}: ")), None)
+            if said is None:
+                raise
+            raise InputError(said.removeprefix(f"{kind}: ")) from error
     return done
-
-
-def _message(line: str) -> dict[str, Any]:
-    if not line.startswith("{"):
-        return {}
-    message: dict[str, Any] = json.loads(line)
-    return message
-
-
-def _failure(kind: str, log: Path, code: int) -> TrafficError:
-    lines = log.read_text(errors="replace").splitlines()
-    said = next((line.removeprefix(f"{kind}: ") for line in reversed(lines) if line.startswith(f"{kind}: ")), None)
-    if said is not None:
-        return InputError(said)
-    last = next((line for line in reversed(lines) if line.strip()), "nothing")
-    return TrafficError(f"the ingest failed with exit code {code}; its last words: {last[:200]}. The whole log: {log}")
 
 
 def _summary(figures: dict[str, Any]) -> None:
@@ -217,6 +186,8 @@ def _summary(figures: dict[str, Any]) -> None:
     )
     table.add_column()
     table.add_column(justify="right")
+    if figures.get("files_known"):
+        table.add_row("files taken in before, not read again", f"{figures['files_known']:,}")
     for label in ("read", "kept", "duplicate", "quarantined"):
         table.add_row(f"rows {label}", f"{figures[f'rows_{label}']:,}")
     for reason, rows in figures["quarantined_by_reason"].items():

@@ -4,9 +4,9 @@
 and ``read_chunk`` (on any worker) gives a chunk's rows as Arrow batches of ``RAW``.
 """
 
-from smartcity.tripfiles.checking import TRIP_FILES, Checked, FileKind, check_files
+from smartcity.tripfiles.checking import TRIP_FILES, Checked, FileKind, check_files, peek
 from smartcity.tripfiles.discover import discover
-from smartcity.tripfiles.layout import RAW
+from smartcity.tripfiles.layout import RAW, needs_zones
 from smartcity.tripfiles.reading import read_chunk
 from smartcity.tripfiles.source import Chunk, TripFile, plan
 
@@ -19,6 +19,8 @@ __all__ = [
     "TripFile",
     "check_files",
     "discover",
+    "needs_zones",
+    "peek",
     "plan",
     "read_chunk",
 ]

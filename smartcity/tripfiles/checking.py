@@ -108,6 +108,38 @@ class _UnknownColumns(Exception):
         self.names = names
 
 
+def peek(found: Found, kind: FileKind = TRIP_FILES) -> Layout | None:
+    """The layout of a file by its first bytes; None for another kind of file inside a directory, which is left out.
+
+    Raises: InputError where these bytes show that the file cannot be read.
+    """
+    form = sniff(found.path)
+    try:
+        if form is Format.PARQUET:
+            names = _parquet_names(found.path)
+            layout = kind.find(names)
+            if layout is None:
+                raise _UnknownColumns(names)
+            return layout
+        line = _head(found.path, form).partition(b"\n")[0]
+        return _header(line.removeprefix(_BOM).decode("utf-8", "replace").rstrip("\r"), kind)[1]
+    except _UnknownColumns as unknown:
+        if not found.named and other_kind(unknown.names):
+            return None
+        raise kind.unknown(str(found.path), unknown.names) from None
+
+
+def _parquet_names(path: Path) -> list[str]:
+    try:
+        return list(pq.read_schema(path).names)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path}: damaged Parquet file ({str(error)[:200]}). Download it again")
+
+
 def _check_csv(path: Path, form: Format, kind: FileKind, chunk_bytes: int) -> tuple[TripFile, list[str]]:
     head = _head(path, form)
     line, newline, rest = head.partition(b"\n")
@@ -186,7 +218,7 @@ def _check_parquet(path: Path, form: Format, kind: FileKind, chunk_bytes: int) -
             _check_types(path, schema, layout)
             period = period_of_name(path.name) or _parquet_period(path, parquet, layout, len(groups), kind)
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: damaged Parquet file ({str(error)[:200]}). Download it again") from error
+        raise _damaged(path, error) from error
     spans, first = [], 1
     for group, rows in enumerate(groups):
         if rows:

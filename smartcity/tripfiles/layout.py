@@ -6,6 +6,7 @@ Names are compared without case, spaces and punctuation: ``Trip_Pickup_DateTime`
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -172,6 +173,11 @@ def unknown_probe_columns(path: str, names: Sequence[str]) -> InputError:
         f"{path}: unknown columns. Found: {found[:300]}. A GPS feed's first line names its columns: "
         f"vehicle_id,timestamp,latitude,longitude and, if there, speed"
     )
+
+
+def needs_zones(path: str | Path) -> InputError:
+    """The error for a file with location ids where nothing says where these are."""
+    return InputError(f"{path} has location ids instead of coordinates: pass --zones taxi_zones.shp")
 
 
 def unknown_columns(path: str, names: Sequence[str]) -> InputError:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from smartcity.errors import InputError
 from smartcity.tripfiles.identity import Words, trip_hashes, trip_ids
-from smartcity.tripfiles.layout import BY_NAME, LOCATION_IDS, RAW
+from smartcity.tripfiles.layout import BY_NAME, LOCATION_IDS, RAW, needs_zones
 from smartcity.tripfiles.parsing import Broken, Parsed, bad_rows, parse_lines, typed
 from smartcity.tripfiles.scan import gzip_blocks
 from smartcity.tripfiles.source import Chunk, Format, TripFile
@@ -35,7 +35,7 @@ def read_chunk(chunk: Chunk, zones: Places | None = None) -> Iterator[pa.RecordB
     """
     file = chunk.file
     if zones is None and not file.layout.has_coordinates:
-        raise InputError(f"{file.path} has location ids instead of coordinates: pass --zones taxi_zones.shp")
+        raise needs_zones(file.path)
     for first_row, parsed in parsed_parts(chunk):
         yield from _batches(file, first_row, parsed, zones)
 

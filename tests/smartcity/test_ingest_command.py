@@ -30,7 +30,25 @@ def test_an_impossible_city_is_refused_by_option_and_value(option, value, word):
         chosen_city(City(), {**NONE, option: value})
 
 
-def test_an_empty_file_is_refused_before_spark_starts(tmp_path):
+def test_what_the_first_bytes_tell_is_said_before_spark_starts(tmp_path):
     (tmp_path / "empty.csv").touch()
     result = CliRunner().invoke(command, ["trips", str(tmp_path / "empty.csv")])
     assert isinstance(result.exception, InputError) and "empty.csv" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("a,b,c\n1,2,3\n", "unknown columns"),
+        ("vehicle_id,timestamp,latitude,longitude\nx,2016-01-01,40,-73\n", "ingest probes"),
+        (
+            "tpep_pickup_datetime,tpep_dropoff_datetime,trip_distance,PULocationID,DOLocationID\n"
+            "2018-01-01 00:00:00,2018-01-01 00:10:00,1.5,100,200\n",
+            "--zones",
+        ),
+    ],
+)
+def test_other_columns_are_refused_before_spark_starts(tmp_path, content, said):
+    (tmp_path / "some.csv").write_text(content)
+    result = CliRunner().invoke(command, ["trips", str(tmp_path / "some.csv")])
+    assert isinstance(result.exception, InputError) and said in str(result.exception)
