@@ -136,16 +136,22 @@ def _is_whole(archive: Path) -> bool:
         return False
 
 
-def class_archive(settings: Settings, name: str, make: bool = True) -> list[str]:
+def without_archives(text: str) -> str:
+    """``text`` without the options that ``class_archive`` gives: whether an archive is there changes nothing else."""
+    return re.sub(r" ?-XX:(?:SharedArchiveFile|ArchiveClassesAtExit)=[^\s\"']+| ?-Xlog:cds\S*=off", "", text)
+
+
+def class_archive(settings: Settings, name: str, jars: Path | None = None, make: bool = True) -> list[str]:
     """Options that let Java load a program's classes from an archive of them (AppCDS), in HOME/java.
 
     The first run of ``name`` writes the archive when it ends, which takes it some seconds; the later ones start in less
     time. Java ignores an archive of another Java or class path; another Spark or Java gets another file here.
-    Args: make: whether this run is to write it where it is missing.
+    Args: jars: the folder of the program's archives, Spark's by default. make: whether this run is to write it where it
+    is missing; without, the options are empty then.
     """
     runtime = find_runtime()
     folder = settings.home / "java"
-    jars = (_spark_home() or folder) / "jars"
+    jars = jars or (_spark_home() or folder) / "jars"
     told = f"{runtime} {jars} {jars.stat().st_mtime_ns if jars.exists() else 0}"
     archive = folder / f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:12]}.jsa"
     whole = _is_whole(archive)

@@ -65,15 +65,17 @@ def server_properties(settings: Settings) -> str:
     )
 
 
-def _java(settings: Settings, main: str, *arguments: str) -> list[str]:
+def _java(settings: Settings, options: list[str], main: str, *arguments: str) -> list[str]:
     classpath = os.pathsep.join(str(path) for path in jars.broker_jars(settings))
     logging = f"-Dlog4j2.configurationFile={folder(settings) / 'log4j2.properties'}"
-    return [str(java.java_home(settings) / "bin" / "java"), *JVM_OPTIONS, logging, "-cp", classpath, main, *arguments]
+    program = str(java.java_home(settings) / "bin" / "java")
+    return [program, *JVM_OPTIONS, *options, logging, "-cp", classpath, main, *arguments]
 
 
 def command(settings: Settings) -> list[str]:
     """What runs the broker. ``prepare`` must have run."""
-    return _java(settings, "kafka.Kafka", str(folder(settings) / "server.properties"))
+    archive = java.class_archive(settings, "kafka", jars.folder(settings, jars.BROKER))
+    return _java(settings, archive, "kafka.Kafka", str(folder(settings) / "server.properties"))
 
 
 def prepare(settings: Settings) -> None:
@@ -86,7 +88,7 @@ def prepare(settings: Settings) -> None:
         return
     arguments = ("format", "--ignore-formatted", "-t", CLUSTER_ID, "-c", str(where / "server.properties"))
     answer = subprocess.run(
-        _java(settings, "kafka.tools.StorageTool", *arguments),
+        _java(settings, [], "kafka.tools.StorageTool", *arguments),
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -119,8 +120,10 @@ def airflow(settings: Settings) -> list[Program]:
 
 def stream(settings: Settings) -> Program:
     """The structured-streaming job."""
-    environment = {**base_environment(settings), **java.environment(settings)}
-    return Program("stream", [sys.executable, "-m", "streaming.stream"], environment, start_seconds=10)
+    archive = {"SPARK_SUBMIT_OPTS": shlex.join(java.class_archive(settings, "stream"))}
+    environment = {**base_environment(settings), **java.environment(settings), **archive}
+    command = [sys.executable, "-m", "streaming.stream"]
+    return Program("stream", command, environment, start_seconds=10, stop_seconds=40)
 
 
 def replay(settings: Settings) -> Program:

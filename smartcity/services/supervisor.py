@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from smartcity.errors import ServiceError, SettingsError
+from smartcity.services.java import without_archives
 from smartcity.services.programs import HOME_MARK, SERVICE_MARK, Program
 from smartcity.settings import ROOT, Settings
 
@@ -131,7 +132,8 @@ class Supervisor:
         """
         text = configuration(self.settings, programs, os.environ)
         if self.is_running():
-            if self.config.exists() and self.config.read_text() == text:
+            known = self.config.read_text() if self.config.exists() else ""
+            if without_archives(known) == without_archives(text):
                 return False
             self.shutdown()
         for folder in (self.config.parent, self.settings.home / "logs"):

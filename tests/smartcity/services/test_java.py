@@ -68,3 +68,47 @@ def test_names_this_python_and_this_spark_whatever_the_shell_says(monkeypatch: p
     environment = java.environment(Settings())
     assert environment["PYSPARK_PYTHON"].endswith("python")
     assert (Path(environment["SPARK_HOME"]) / "bin" / "spark-submit").exists()
+
+
+def run_java(settings: Settings, *options: str) -> subprocess.CompletedProcess[str]:
+    program = java.java_home(settings) / "bin" / "java"
+    return subprocess.run([program, *options, "-version"], capture_output=True, text=True, check=True)
+
+
+def test_the_first_run_of_a_program_leaves_an_archive_that_the_next_starts_from(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    assert java.class_archive(settings, "tool", make=False) == []
+    run_java(settings, *java.class_archive(settings, "tool"))
+    (archive,) = (tmp_path / "java").glob("tool-*.jsa")
+    options = java.class_archive(settings, "tool", make=False)
+    assert any(option.startswith("-XX:SharedArchiveFile=") and str(archive) in option for option in options)
+    # Where Java could not use it, this would end the run.
+    run_java(settings, "-Xshare:on", *options)
+
+
+def test_an_archive_that_was_cut_short_is_made_anew(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    run_java(settings, *java.class_archive(settings, "tool"))
+    (archive,) = (tmp_path / "java").glob("tool-*.jsa")
+    archive.chmod(0o644)
+    archive.write_bytes(bytes(4096))
+    assert f"-XX:ArchiveClassesAtExit={archive}" in java.class_archive(settings, "tool")
+    assert not archive.exists()
+
+
+def test_the_packaged_java_gets_an_archive_of_its_own_classes_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    packaged = java.probe(java.packaged_java())
+    monkeypatch.setattr(java, "find_runtime", lambda: packaged)
+    settings = Settings(home=tmp_path)
+    run_java(settings, *java.class_archive(settings, "tool"))
+    run_java(settings, "-Xshare:on", *java.class_archive(settings, "tool", make=False))
+
+
+def test_whether_an_archive_is_there_makes_no_other_configuration() -> None:
+    before = 'environment=SPARK_SUBMIT_OPTS="-XX:ArchiveClassesAtExit=/h/s.jsa -Xlog:cds=off -Xlog:cds+dynamic=off"'
+    after = 'environment=SPARK_SUBMIT_OPTS="-XX:SharedArchiveFile=/h/s.jsa -Xlog:cds=off"'
+    assert java.without_archives(before) == java.without_archives(after) == 'environment=SPARK_SUBMIT_OPTS=""'
