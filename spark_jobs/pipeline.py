@@ -69,9 +69,12 @@ SOURCES = {
 
 
 def touched(inputs: list[Figures]) -> Span | None:
-    """Days that the inputs reach; None where they held no valid row. A trip may run past midnight."""
+    """Days that the inputs reach; None where they held no valid row.
+
+    The day before has labels that lie in the first of them; a trip of the last may run past midnight.
+    """
     dates = [date.fromisoformat(str(f[name])) for f in inputs for name in ("first_date", "last_date") if f.get(name)]
-    return Span(min(dates), max(dates) + timedelta(days=1)) if dates else None
+    return Span(min(dates) - timedelta(days=1), max(dates) + timedelta(days=1)) if dates else None
 
 
 @contextmanager

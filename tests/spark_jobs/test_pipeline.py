@@ -6,10 +6,10 @@ from spark_jobs.job import Span
 from spark_jobs.pipeline import SOURCES, main, touched
 
 
-def test_the_days_to_process_span_all_inputs_and_the_night_after():
+def test_the_days_to_process_span_all_inputs_and_the_days_at_their_edges():
     feed = {"first_date": "2026-03-02", "last_date": "2026-03-03"}
     trips = {"first_date": "2026-03-01", "last_date": "2026-03-02"}
-    assert touched([feed, trips]) == Span(date(2026, 3, 1), date(2026, 3, 4))
+    assert touched([feed, trips]) == Span(date(2026, 2, 28), date(2026, 3, 4))
 
 
 def test_an_input_without_a_valid_row_leaves_nothing_to_process():
