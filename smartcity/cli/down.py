@@ -20,7 +20,7 @@ def command() -> None:
         click.echo(f"stopping {len(before)} processes…")
         supervisor.shutdown()
     # Whatever supervisord did not end itself: it was killed, or a program left its process group.
-    left = processes.end(process for process, _ in processes.ours(settings).values())
+    left = processes.end((process for process, _ in processes.ours(settings).values()), seconds=30)
     if left or processes.ours(settings):
         names = ", ".join(f"{pid} ({service})" for pid, (_, service) in processes.ours(settings).items())
         raise ServiceError(f"these processes do not end: {names}")

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from smartcity.errors import ServiceError, SettingsError
 from smartcity.services.java import without_archives
 from smartcity.services.programs import HOME_MARK, SERVICE_MARK, Program
@@ -208,19 +210,10 @@ class Supervisor:
             self._rpc.stopProcess(name, True)
 
     def shutdown(self, seconds: float = 60) -> None:
-        """Stop all programs and supervisord itself, and wait for it."""
+        """Stop all programs and supervisord itself, and wait for it: it stops to answer long before it ends."""
         try:
+            process = psutil.Process(self._rpc.getPID())
             self._rpc.shutdown()
-        except (OSError, xmlrpc.client.Error):
+            process.wait(seconds)
+        except (OSError, xmlrpc.client.Error, psutil.Error):
             return
-        end = time.monotonic() + seconds
-        while self.is_answering() and time.monotonic() < end:
-            time.sleep(0.1)
-
-    def is_answering(self) -> bool:
-        """Whether something still listens on the socket, also while it shuts down."""
-        try:
-            self._rpc.getState()
-        except (OSError, xmlrpc.client.Error):
-            return False
-        return True
