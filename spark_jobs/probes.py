@@ -5,6 +5,7 @@
 
 import argparse
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +21,12 @@ from smartcity.events import MAX_SPEED_MPH
 from smartcity.lake import Dataset
 from smartcity.rules import probe_rules
 from smartcity.spark.cells import cell_id
+from smartcity.spark.tasks import raising_input_errors
 from smartcity.tripfiles import Chunk, check_files, discover, plan
 from smartcity.tripfiles.probes import PROBE_FILES, PROBE_RAW, read_probe_chunk
-from spark_jobs.clean import stored_rows
 from spark_jobs.ingesting import IngestFigures, date_of_row, mark_copies, persisted, publish, row_text
 from spark_jobs.job import Figures, Span, parser, run
+from spark_jobs.merging import stored_rows
 
 #: Miles per hour in one of each unit.
 MPH_PER_UNIT = {"mph": 1.0, "kmh": 0.621371192, "mps": 2.236936292}
@@ -32,6 +34,8 @@ MPH_PER_UNIT = {"mph": 1.0, "kmh": 0.621371192, "mps": 2.236936292}
 MAX_GAP_SECONDS = 300
 NO_SPEED = f"no speed and no other position of the vehicle within {MAX_GAP_SECONDS} s"
 DERIVED_TOO_FAST = f"jumps: faster than {MAX_SPEED_MPH:.0f} mph between two positions"
+#: Up to so many vehicles are told apart by a list of their ids.
+FEW_VEHICLES = 1000
 _EARTH_MILES = 3958.7613
 _SHOWN = ["vehicle_id", "timestamp_utc", "latitude", "longitude", "speed"]
 
@@ -65,8 +69,13 @@ def read_rows(spark: SparkSession, chunks: list[Chunk]) -> DataFrame:
     return numbers.mapInArrow(read, from_arrow_schema(PROBE_RAW, prefer_timestamp_ntz=True))
 
 
-def clean_probes(raw: DataFrame, city: City, speed_unit: str = "mph", known: DataFrame | None = None) -> ProbeResult:
-    """Judge every position, find copies, and derive the speeds that the feed does not give.
+def _usable() -> Column:
+    """Valid, and the first of its copies."""
+    return F.col("reason").isNull() & ~F.col("is_duplicate")
+
+
+def judge_probes(raw: DataFrame, city: City, speed_unit: str = "mph", known: DataFrame | None = None) -> DataFrame:
+    """Judge every position by what it says itself, and find copies.
 
     Args: raw: rows of ``PROBE_RAW``; known: (vehicle_id, timestamp_utc) that the lake already has.
     """
@@ -79,26 +88,43 @@ def clean_probes(raw: DataFrame, city: City, speed_unit: str = "mph", known: Dat
         .withColumn("reason", F.expr(probe_rules(city).reason_sql()))
     )
     marked = mark_copies(prepared, ["vehicle_id", "timestamp_utc"], known)
-    fast = marked.withColumn("speed_mph", F.coalesce("speed_mph", _derived_speed()))
-    missing = F.col("reason").isNull() & ~F.col("is_duplicate") & F.col("speed_mph").isNull()
-    jumping = F.col("reason").isNull() & ~F.col("is_duplicate") & (F.col("speed_mph") > MAX_SPEED_MPH)
-    reason = F.when(missing, F.lit(NO_SPEED)).when(jumping, F.lit(DERIVED_TOO_FAST)).otherwise(F.col("reason"))
-    judged = fast.withColumn("reason", reason).withColumns(
+    return marked.withColumn("cell_id", cell_id(F.col("latitude"), F.col("longitude"), city))
+
+
+def vehicles_without_speed(judged: DataFrame) -> list[str]:
+    """Vehicles with a position that only lacks a speed; of many, only so many that one sees it."""
+    missing = judged.where(F.col("reason") == NO_SPEED).select("vehicle_id").distinct()
+    with raising_input_errors():
+        return [row.vehicle_id for row in missing.limit(FEW_VEHICLES + 1).collect()]
+
+
+def derive_speeds(judged: DataFrame) -> DataFrame:
+    """Fill the speeds that the feed does not give from where the vehicle was before and after: a shuffle and a sort."""
+    open_again = F.when(F.col("reason") != NO_SPEED, F.col("reason"))
+    return judged.withColumn("reason", open_again).withColumn("speed_mph", F.coalesce("speed_mph", _derived_speed()))
+
+
+def judge_speeds(rows: DataFrame) -> DataFrame:
+    """Refuse what has no speed even now, or one that no vehicle has; give each row its day and text."""
+    reason = (
+        F.when(_usable() & F.col("speed_mph").isNull(), F.lit(NO_SPEED))
+        .when(_usable() & (F.col("speed_mph") > MAX_SPEED_MPH), F.lit(DERIVED_TOO_FAST))
+        .otherwise(F.col("reason"))
+    )
+    return rows.withColumn("reason", reason).withColumns(
         {
             "speed_mph": F.round("speed_mph", 2),
             "date": date_of_row(F.col("timestamp_local")),
             "row_text": row_text(_SHOWN),
         }
     )
-    return ProbeResult(judged.withColumn("cell_id", cell_id(F.col("latitude"), F.col("longitude"), city)))
 
 
 def _derived_speed() -> Column:
     """Speed from the vehicle's position before, else to the one after; only first copies of valid rows count."""
-    usable = F.col("reason").isNull() & ~F.col("is_duplicate")
-    track = Window.partitionBy("vehicle_id", usable).orderBy("timestamp_utc")
+    track = Window.partitionBy("vehicle_id", _usable()).orderBy("timestamp_utc")
     before, after = _leg(F.lag, track), _leg(F.lead, track)
-    return F.when(usable, F.coalesce(before, after))
+    return F.when(_usable(), F.coalesce(before, after))
 
 
 def _leg(neighbour: Callable[[str], Column], track: WindowSpec) -> Column:
@@ -114,6 +140,30 @@ def _miles(lat_a: Column, lng_a: Column, lat_b: Column, lng_b: Column) -> Column
     half_lat, half_lng = F.radians(lat_b - lat_a) / 2, F.radians(lng_b - lng_a) / 2
     chord = F.pow(F.sin(half_lat), 2) + F.cos(F.radians(lat_a)) * F.cos(F.radians(lat_b)) * F.pow(F.sin(half_lng), 2)
     return 2 * _EARTH_MILES * F.asin(F.sqrt(F.least(chord, F.lit(1.0))))
+
+
+@contextmanager
+def _judged(raw: DataFrame, city: City, speed_unit: str, known: DataFrame | None, told: bool) -> Iterator[DataFrame]:
+    """Every row with its verdict and its speed, kept on local disk for as long as the context lasts.
+
+    ``told``: the feed has speeds, though some may be missing. Then only the vehicles that miss one are brought
+    together; where those are many, all are, which is cheaper than to tell them apart.
+    """
+    read = judge_probes(raw, city, speed_unit, known)
+    rows = persisted(judge_speeds(read if told else derive_speeds(read)))
+    kept = [rows]
+    try:
+        needy = vehicles_without_speed(rows) if told else []
+        if needy:
+            are_needy = F.coalesce(F.col("vehicle_id").isin(needy), F.lit(False))
+            few = len(needy) <= FEW_VEHICLES
+            derived = persisted(judge_speeds(derive_speeds(rows.where(are_needy) if few else rows)))
+            kept.append(derived)
+            rows = rows.where(~are_needy).unionByName(derived) if few else derived
+        yield rows
+    finally:
+        for frame in kept:
+            frame.unpersist()
 
 
 def run_probes(
@@ -137,11 +187,9 @@ def run_probes(
     known = stored_rows(spark, dataset.positions, checked.files, ["vehicle_id", "timestamp_utc", "date"])
     if known is not None:
         known = known.where(F.col("date").cast("string").isin(*from_probes)).drop("date")
-    judged = persisted(clean_probes(read_rows(spark, plan(checked.files)), city, speed_unit, known).judged)
-    try:
+    told = all("speed" in file.layout.columns for file in checked.files)
+    with _judged(read_rows(spark, plan(checked.files)), city, speed_unit, known, told) as judged:
         return publish(spark, dataset, dataset.positions, ProbeResult(judged), checked, probe_rules(city).version)
-    finally:
-        judged.unpersist()
 
 
 def job(spark: SparkSession, dataset: Dataset, span: Span, options: argparse.Namespace) -> Figures:

@@ -48,6 +48,24 @@ def test_derives_missing_speeds_and_says_why_a_position_is_not_kept(spark, datas
     assert positions[0]["cell_id"].startswith("88")
 
 
+def test_a_feed_that_misses_some_speeds_keeps_those_that_it_gives(spark, dataset, tmp_path):
+    file = write(
+        tmp_path / "feed.csv",
+        "a,2016-01-05T17:00:00Z,40.75,-73.99,",
+        "a,2016-01-05T17:01:00Z,40.755,-73.99,11",
+        "a,2016-01-05T17:02:00Z,40.755,-73.99,",
+        "b,2016-01-05T17:00:00Z,40.75,-73.99,12",
+        "b,2016-01-05T17:01:00Z,40.755,-73.99,13",
+        "c,2016-01-05T17:01:00Z,40.755,-73.99,",  # no neighbour
+    )
+    figures = run_probes(spark, dataset, [file])
+    assert (figures.rows_read, figures.rows_kept, figures.quarantined_by_reason) == (6, 5, {NO_SPEED: 1})
+    rows = sorted(
+        (row["vehicle_id"], row["timestamp_utc"], row["speed_mph"]) for row in dataset.positions.read().to_pylist()
+    )
+    assert [speed for _, _, speed in rows] == pytest.approx([20.73, 11, 0, 12, 13], abs=0.01)
+
+
 def test_converts_units_rejects_impossible_speeds_and_adds_nothing_twice(spark, dataset, tmp_path):
     file = write(
         tmp_path / "feed.csv",
