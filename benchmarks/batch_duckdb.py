@@ -18,6 +18,7 @@ from benchmarks.batch_draws import draws, trip_ids
 from benchmarks.batch_stages import stage
 from benchmarks.batch_terms import (
     COMPRESSION,
+    COMPRESSION_LEVEL,
     DAY_US,
     FREE_FLOW,
     HOUR_US,
@@ -34,7 +35,9 @@ from smartcity.localtime import MICROS
 from smartcity.settings import Settings
 from smartcity.tripfiles.layout import BY_NAME, Kind
 
-PARQUET = f"FORMAT parquet, COMPRESSION {COMPRESSION}, ROW_GROUP_SIZE {ROWS_PER_GROUP}"
+PARQUET = (
+    f"FORMAT parquet, COMPRESSION {COMPRESSION}, COMPRESSION_LEVEL {COMPRESSION_LEVEL}, ROW_GROUP_SIZE {ROWS_PER_GROUP}"
+)
 _TYPES = {Kind.TIME: "TIMESTAMP", Kind.NUMBER: "DOUBLE", Kind.TEXT: "VARCHAR"}
 _DRAWS = "STRUCT(phase_us BIGINT, avenue_first BOOLEAN, turn DOUBLE, relative DOUBLE[], share DOUBLE[])"
 

@@ -21,6 +21,7 @@ from benchmarks.batch_draws import draws, trip_ids
 from benchmarks.batch_stages import stage
 from benchmarks.batch_terms import (
     COMPRESSION,
+    COMPRESSION_LEVEL,
     DAY_US,
     FREE_FLOW,
     HOUR_US,
@@ -46,7 +47,15 @@ _DRAWS = pl.Struct(
         "share": pl.List(pl.Float64),
     }
 )
-SINK = {"compression": COMPRESSION, "mkdir": True, "lazy": True, "engine": "streaming", "maintain_order": False}
+SINK = {
+    "compression": COMPRESSION,
+    "compression_level": COMPRESSION_LEVEL,
+    "statistics": False,
+    "maintain_order": False,
+    "mkdir": True,
+    "lazy": True,
+    "engine": "streaming",
+}
 
 
 def sql(columns: dict[str, str]) -> list[pl.Expr]:
@@ -252,18 +261,12 @@ def _windows(positions: pl.LazyFrame, terms: Terms) -> pl.LazyFrame:
             (pl.col("timestamp_utc").to_physical() // terms.window * terms.window).alias("window_start_utc"),
             (pl.col("speed_mph") * 100).round().cast(pl.Int64).alias("steps"),
         )
-        .group_by("cell_id", "window_start_utc", "vehicle_id")
-        .agg(
-            pl.len().alias("pings"),
-            pl.col("steps").sum(),
-            (pl.col("steps") * pl.col("steps")).sum().alias("square"),
-        )
         .group_by("cell_id", "window_start_utc")
         .agg(
-            pl.len().cast(pl.Int64).alias("vehicle_count"),
-            pl.col("pings").sum().cast(pl.Int64).alias("position_count"),
+            pl.col("vehicle_id").n_unique().cast(pl.Int64).alias("vehicle_count"),
+            pl.len().cast(pl.Int64).alias("position_count"),
             pl.col("steps").sum().alias("speed_sum"),
-            pl.col("square").sum().alias("speed_square_sum"),
+            (pl.col("steps") * pl.col("steps")).sum().alias("speed_square_sum"),
         )
         .with_columns(
             pl.col("cell_id").cast(pl.String),
