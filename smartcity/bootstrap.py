@@ -30,7 +30,7 @@ def require_disk(root: Path) -> None:
     if free < NEEDED_BYTES:
         sys.exit(
             f"traffic: {free / 1e9:.1f} GB free on the disk of {root}; {NEEDED_BYTES / 1e9:.0f} GB are needed. "
-            "Free some and run it again; nothing was installed."
+            "Free some and run it again; nothing half-made is left."
         )
 
 
@@ -58,18 +58,23 @@ def fetch_uv(root: Path, python: Path, lock: int) -> str | None:
     say("fetching the installer uv…")
     # An environment that uv made has no pip of its own.
     run([str(python), "-m", "ensurepip"], lock, capture_output=True)
-    fetched = run([*command, "--disable-pip-version-check"], lock)
+    fetched = run([*command, "--disable-pip-version-check", "--retries", "2"], lock)
     uv = python.parent / "uv"
     return str(uv) if fetched and uv.exists() else None
 
 
-def install(root: Path, python: Path, uv: str | None, locks: list[str], lock: int) -> None:
-    """Install what the locks name. Exits where that fails; whole downloads stay in the installer's cache."""
+def install(root: Path, python: Path, uv: str | None, locks: list[str], lock: int, whole: bool) -> None:
+    """Install what the locks name. Where that fails, a new environment is removed (``whole``: it is an older one).
+
+    Whole downloads stay in the installer's cache.
+    """
     installer = [uv, "pip", "install", "--python", str(python)] if uv else [str(python), "-m", "pip", "install"]
     files = [part for name in locks for part in ("-r", str(root / name))]
     quiet_links = {"UV_LINK_MODE": "copy"} if uv and not same_disk(root) else {}
     command = [*installer, "--require-hashes", *files]
     if not run(command, lock, env={**os.environ, **quiet_links}):
+        if not whole:
+            shutil.rmtree(root / ".venv", ignore_errors=True)
         require_disk(root)
         sys.exit(
             "traffic: the packages could not be installed (the reason is above). Without a network connection, or "
@@ -134,7 +139,7 @@ def main() -> None:
         uv = uv or (str(bundled) if whole and bundled.exists() else fetch_uv(root, python, handle.fileno()))
         if uv is None:
             say("uv is not to be had; installing with pip, which takes longer…")
-        install(root, python, uv, locks, handle.fileno())
+        install(root, python, uv, locks, handle.fileno(), whole)
         write(folder / PLACE, f"{root}\n".encode())
         for mark, content in marks.items():
             write(mark, content)
