@@ -1,6 +1,6 @@
 /** Kepler.gl put together for a live map without its own panels: store, layers, table. */
 import { applyMiddleware, combineReducers, legacy_createStore, type AnyAction, type Middleware, type Store } from "redux";
-import { ActionTypes } from "@kepler.gl/actions";
+import { ActionTypes, unwrap } from "@kepler.gl/actions";
 import { injectComponents, MapControlFactory } from "@kepler.gl/components";
 import { LayerClasses } from "@kepler.gl/layers";
 import { enhanceReduxMiddleware, keplerGlReducer } from "@kepler.gl/reducers";
@@ -53,7 +53,9 @@ function pickedPlace(state: KeplerState, picked: Picked): string | null {
 function selectOnClick(onSelect: (cellId: string | null) => void): Middleware {
   return (store) => (next) => (action: AnyAction) => {
     if (action.type !== ActionTypes.LAYER_CLICK) return next(action);
-    onSelect(pickedPlace(store.getState() as KeplerState, (action as unknown as { info: Picked }).info));
+    // Kepler wraps what its map says, to name the map that said it.
+    const { info } = unwrap(action as never) as unknown as { info: Picked };
+    onSelect(pickedPlace(store.getState() as KeplerState, info));
     return action;
   };
 }
