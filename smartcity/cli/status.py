@@ -1,7 +1,7 @@
 """``traffic status``: what runs, since when, with how much memory, and how old the newest data are."""
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import click
 import psutil
@@ -77,7 +77,8 @@ def _show(found: dict[str, Any]) -> None:
         return
     table = Table(box=None, pad_edge=False)
     for title in ("service", "state", "healthy", "pid", "up", "restarts", "memory", ""):
-        table.add_column(title, justify="right" if title in ("pid", "up", "restarts", "memory") else "left")
+        justify: Literal["right", "left"] = "right" if title in ("pid", "up", "restarts", "memory") else "left"
+        table.add_column(title, justify=justify, no_wrap=bool(title))
     for name, row in found["services"].items():
         table.add_row(
             name,
