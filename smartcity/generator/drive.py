@@ -69,7 +69,7 @@ class _Field:
     def at(self, seconds: Floats, along: Floats, across: Floats) -> Floats:
         """Speeds at places, ``seconds`` after the field's first step began."""
         step = (seconds / p.FIELD_STEP_SECONDS).astype(np.int64)
-        return self.speeds[step * self.width + self.layout.cell_index(along, across)]
+        return np.asarray(self.speeds[step * self.width + self.layout.cell_index(along, across)])
 
 
 def drive(city: City, seed: int, trips: Demand, *, with_pings: bool) -> Driven:
