@@ -106,6 +106,11 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
     return head + "".join(_section(settings, program) for program in programs)
 
 
+def _settled(text: str) -> str:
+    """What makes a configuration another one: not the path of the shell that `up` was called from."""
+    return re.sub(r"\bPATH=(\"[^\"]*\"|'[^']*'),?", "", without_archives(text))
+
+
 class Supervisor:
     """The supervisord of one home."""
 
@@ -135,7 +140,7 @@ class Supervisor:
         text = configuration(self.settings, programs, os.environ)
         if self.is_running():
             known = self.config.read_text() if self.config.exists() else ""
-            if without_archives(known) == without_archives(text):
+            if _settled(known) == _settled(text):
                 return False
             self.shutdown()
         for folder in (self.config.parent, self.settings.home / "logs"):

@@ -67,6 +67,9 @@ def test_airflow_gets_its_spark_as_json_because_a_uri_with_brackets_means_yarn()
 def test_airflow_listens_on_loopback_only(tmp_path: Path) -> None:
     environment = programs.airflow_environment(Settings(home=tmp_path))
     assert environment["AIRFLOW__API__HOST"] == "127.0.0.1"
+    # The log servers of scheduler and triggerer would listen on every address.
+    parts = {program.name: program.command for program in programs.airflow(Settings(home=tmp_path))}
+    assert all("--skip-serve-logs" in parts[f"airflow-{name}"] for name in ("scheduler", "triggerer"))
     assert environment["AIRFLOW__CORE__DAGS_FOLDER"] == str(ROOT / "dags")
 
 
@@ -123,3 +126,22 @@ def _command(supervisor: Supervisor) -> str:
     parser = configparser.RawConfigParser()
     parser.read(supervisor.config)
     return parser["program:sleeper"]["command"]
+
+
+@pytest.mark.parametrize(("variable", "restarts"), [("PATH", False), ("MODE", True)])
+def test_only_the_path_of_the_calling_shell_may_differ(
+    supervised: tuple[Settings, Supervisor], variable: str, restarts: bool
+) -> None:
+    _, supervisor = supervised
+    command = shlex.split(_command(supervisor))
+    supervisor.start([programs.Program("sleeper", command, {variable: "/one"}, start_seconds=0)])
+    again = programs.Program("sleeper", command, {variable: "/other"}, start_seconds=0)
+    assert supervisor.start([again]) is restarts
+
+
+def test_counts_how_often_a_program_died(supervised: tuple[Settings, Supervisor]) -> None:
+    _, supervisor = supervised
+    pid = supervisor.states()["sleeper"].pid
+    assert pid is not None and supervisor.deaths() == {}
+    os.kill(pid, signal.SIGKILL)
+    assert until(lambda: supervisor.deaths() == {"sleeper": 1})
