@@ -15,19 +15,20 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 from pyspark.core.broadcast import Broadcast
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
+from smartcity.city import City
+from smartcity.columns import UTC_TIMESTAMP
 from smartcity.errors import MissingDataError
 from smartcity.features import FEATURES, LOOKBACK_MINUTES, estimate, feature_table
 from smartcity.lake import Dataset, Part, Run, Table
 from smartcity.profile import Profile
-from smartcity.spark.profile import fit_profile
-from smartcity.spark.tables import read_table
+from smartcity.profilefit import NEEDED, fit_profile
+from smartcity.sensors import load_places
 from smartcity.spark.tasks import Report, run_tasks
-from smartcity.windows import COUNTS, WindowBlock, window_index
+from smartcity.windows import COUNTS, WindowBlock
 from spark_jobs import job as jobs
 from spark_jobs.progress import Count, counting
-from spark_jobs.units import Stretch, outdated, packed, stretches
+from spark_jobs.units import Stretch, outdated, packed, parts_of, stretches
 
 #: Share of the time span, at its end, that no training sees.
 TEST_SHARE = 0.2
@@ -42,28 +43,29 @@ def train_until(first: datetime, last: datetime) -> datetime:
     return cut.replace(minute=0, second=0, microsecond=0)
 
 
-def fit(spark: SparkSession, dataset: Dataset) -> Profile:
+def fit(dataset: Dataset) -> Profile:
     """Fit a profile on all windows of the data set but the last fifth, and keep it."""
-    maker = f"python -m spark_jobs.windows --dataset {dataset.name}"
-    rows = read_table(spark, dataset.windows, None, None, maker)
-    bounds = rows.agg(F.min("window_start_utc").alias("first"), F.max("window_start_utc").alias("last")).toArrow()
-    first, last = (bounds[name][0].as_py().astimezone(UTC) for name in ("first", "last"))
-    places = {
-        place["cell_id"]: (place["latitude"], place["longitude"]) for place in dataset.get_json("places.json") or []
-    }
-    profile = fit_profile(rows, dataset.city, train_until(first, last), places)
+    first = _edge(dataset.windows, dataset.windows.dates()[0], pc.min)
+    last = _edge(dataset.windows, dataset.windows.dates()[-1], pc.max)
+    days = (dataset.windows.read(day, day, NEEDED) for day in dataset.windows.dates())
+    profile = fit_profile(days, dataset.city, train_until(first, last), load_places(dataset))
     profile.save(dataset)
     return profile
 
 
-def current_profile(spark: SparkSession, dataset: Dataset, refit: bool) -> tuple[Profile, bool]:
+def _edge(windows: Table, day: date, choose: Callable[[pa.ChunkedArray], pa.Scalar]) -> datetime:
+    moment: datetime = choose(windows.read(day, day, ["window_start_utc"]).column(0)).as_py()
+    return moment.astimezone(UTC)
+
+
+def current_profile(dataset: Dataset, refit: bool) -> tuple[Profile, bool]:
     """The data set's profile and whether it is new."""
     if not refit:
         try:
             return Profile.load(dataset), False
         except MissingDataError:
             pass
-    return fit(spark, dataset), True
+    return fit(dataset), True
 
 
 def features_origin(dataset: Dataset, profile: Profile) -> Callable[[date], Mapping[str, Any]]:
@@ -79,7 +81,7 @@ def features_origin(dataset: Dataset, profile: Profile) -> Callable[[date], Mapp
 
 @dataclass(frozen=True)
 class Deriving:
-    """Days in, files of features out. Nothing of it is visible until it is published."""
+    """Stretches of days in, files of features out. Nothing of it is visible until it is published."""
 
     features: Run
     windows: Table
@@ -87,44 +89,61 @@ class Deriving:
     profile: Broadcast[Profile]
     count: Count
 
-    def __call__(self, days: list[date]) -> Iterator[Report]:
-        """The kernel for ``run_tasks``."""
-        for day in days:
-            windows = self._around(day)
+    def __call__(self, task: list[list[Stretch]]) -> Iterator[Report]:
+        """The kernel for ``run_tasks``: each list of stretches, all of one day, becomes a file."""
+        for stretches_of_file in task:
+            day, profile, done = stretches_of_file[0].day, self.profile.value, 0
             with self.features.part(day) as writer:
-                for stretch in stretches(day, _STRETCHES, self.profile.value.city):
-                    writer.write(stretch_features(windows, stretch, self.profile.value))
-            self.count(windows.num_rows / 3)
+                for stretch in stretches_of_file:
+                    windows = self._around(stretch, profile.city)
+                    writer.write(stretch_features(windows, stretch, profile))
+                    done += windows.num_rows
+            self.count(done)
             yield {"features": writer.part.model_dump(mode="json")}
 
-    def _around(self, day: date) -> pa.Table:
-        """Windows of the day and of those before and after it."""
-        names = [name for offset in (-1, 0, 1) for name in self.files.get(day + timedelta(days=offset), ())]
-        paths = [f"{self.windows.path}/{name}" for name in names]
+    def _around(self, stretch: Stretch, city: City) -> pa.Table:
+        """Windows of the stretch, those before it that features look back on, and those after it that hold labels."""
+        days = (stretch.day + timedelta(days=offset) for offset in (-1, 0, 1))
+        paths = [f"{self.windows.path}/{name}" for day in days for name in self.files.get(day, ())]
         schema = self.windows.stored_schema
         stored = pads.dataset(paths, schema=schema, filesystem=self.windows.filesystem, format="parquet")
-        return stored.to_table(columns=["cell_id", "window_start_utc", *COUNTS], use_threads=False)
+        first, end = (pa.scalar(at * stretch.window_us, pa.int64()).cast(UTC_TIMESTAMP) for at in reach(stretch, city))
+        near = (pads.field("window_start_utc") >= first) & (pads.field("window_start_utc") < end)
+        return stored.to_table(columns=["cell_id", "window_start_utc", *COUNTS], filter=near, use_threads=False)
+
+
+def reach(stretch: Stretch, city: City) -> tuple[int, int]:
+    """First and end of the windows that the features and labels of a stretch depend on."""
+    return stretch.first - city.steps(LOOKBACK_MINUTES) - 1, stretch.end + city.horizon_steps + 1
 
 
 def stretch_features(windows: pa.Table, stretch: Stretch, profile: Profile) -> pa.Table:
-    """Rows of ``FEATURES`` (but ``date``) of a stretch; ``windows`` reach far enough to both sides of it."""
+    """Rows of ``FEATURES`` (but ``date``) of a stretch; ``windows`` are those of its ``reach``."""
     city = profile.city
-    first = stretch.first - city.steps(LOOKBACK_MINUTES) - 1
-    end = stretch.end + city.horizon_steps + 1
-    index = window_index(windows.column("window_start_utc"), city)
-    near = windows.filter(pa.array((index >= first) & (index < end)))
-    if not near.num_rows:
+    first, end = reach(stretch, city)
+    if not windows.num_rows:
         return FEATURES.empty_table()
-    block = WindowBlock.empty(first, end - first, tuple(sorted(pc.unique(near.column("cell_id")).to_pylist())))
-    block.put(near, city)
+    block = WindowBlock.empty(first, end - first, tuple(sorted(pc.unique(windows.column("cell_id")).to_pylist())))
+    block.put(windows, city)
     return feature_table(estimate(block, profile), stretch.first - first, stretch.end - first)
+
+
+def _files(rows: Mapping[date, int], city: City) -> list[tuple[list[Stretch], int]]:
+    """The files to make, each the stretches of a part of a day, and how many windows they hold."""
+    found = []
+    for day, windows in rows.items():
+        parts = parts_of(windows, _WINDOWS_PER_TASK)
+        cut = stretches(day, parts * max(1, _STRETCHES // parts), city)
+        size = -(-len(cut) // parts)
+        found += [(cut[low : low + size], windows // parts + 1) for low in range(0, len(cut), size)]
+    return found
 
 
 def job(spark: SparkSession, dataset: Dataset, span: jobs.Span, options: argparse.Namespace) -> jobs.Figures:
     """Make the features of the span's days, or of all days where the profile is new."""
     maker = f"python -m spark_jobs.windows --dataset {dataset.name}"
     dataset.windows.require_files(span.start, span.end, maker)
-    profile, new = current_profile(spark, dataset, options.refit_profile)
+    profile, new = current_profile(dataset, options.refit_profile)
     if new:
         span = jobs.Span()
     wanted = [day for day in dataset.windows.dates() if span.covers(day)]
@@ -134,7 +153,7 @@ def job(spark: SparkSession, dataset: Dataset, span: jobs.Span, options: argpars
     if days:
         partitions = dataset.windows.manifest().partitions
         rows = {day: partitions[day.isoformat()].rows for day in days}
-        tasks = packed([(day, rows[day]) for day in days], _WINDOWS_PER_TASK)
+        tasks = packed(_files(rows, dataset.city), _WINDOWS_PER_TASK)
         run = dataset.features.begin()
         shared = spark.sparkContext.broadcast(profile)
         with counting(spark, "features", sum(rows.values()), "windows") as count:

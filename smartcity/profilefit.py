@@ -1,0 +1,172 @@
+"""Fit a profile on the windows of the training days: free-flow speeds, history and place statistics."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import h3
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from smartcity.city import City, PlaceKind
+from smartcity.columns import UTC_TIMESTAMP
+from smartcity.errors import MissingDataError
+from smartcity.events import SPEED_STEPS_PER_MPH
+from smartcity.levels import ESTIMATE_MINUTES, HISTORY_WEIGHT_POSITIONS
+from smartcity.localtime import DAY_SECONDS, MICROS, local_seconds
+from smartcity.profile import SLOT_MINUTES, SLOTS, Profile
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+NIGHT_FROM_HOUR, NIGHT_TO_HOUR = 22, 5
+FREE_FLOW_PERCENTILE = 85
+SLOW_PERCENTILE = 10
+#: Ten-minute speeds' worth of trust in the city's night speed for a cell with few of its own.
+FREE_FLOW_SHRINK = 20.0
+#: A ten-minute speed of fewer positions says too little to enter a percentile.
+MIN_POSITIONS = 3
+
+#: What is read of the windows.
+NEEDED = ["cell_id", "window_start_utc", "position_count", "speed_sum"]
+
+
+@dataclass(frozen=True)
+class _TenMinutes:
+    """Positions and their speeds summed up per cell and ten minutes of the local day; arrays of one length."""
+
+    cell: npt.NDArray[np.int32]
+    day: npt.NDArray[np.int32]
+    minute: npt.NDArray[np.int32]
+    positions: Floats
+    speed_sum_mph: Floats
+
+    @property
+    def is_night(self) -> npt.NDArray[np.bool_]:
+        hour = self.minute // 60
+        return np.asarray((hour >= NIGHT_FROM_HOUR) | (hour < NIGHT_TO_HOUR))
+
+    @property
+    def is_firm(self) -> npt.NDArray[np.bool_]:
+        return np.asarray(self.positions >= MIN_POSITIONS)
+
+
+def fit_profile(
+    days: Iterable[pa.Table],
+    city: City,
+    train_until_utc: datetime,
+    places: Mapping[str, tuple[float, float]] | None = None,
+) -> Profile:
+    """Fit free-flow, history and place statistics on the windows that start before ``train_until_utc``.
+
+    Args: days: the windows of one day after the other, columns ``NEEDED``. places: latitude and longitude of each
+    sensor; H3 cells know theirs. Memory: some 2 MB a day for a big city.
+    Raises: MissingDataError where there is nothing to fit on.
+    """
+    numbers: dict[str, int] = {}
+    sums = [_sums(rows, city, train_until_utc, numbers) for rows in days]
+    found = _TenMinutes(
+        *(np.concatenate([getattr(part, name) for part in sums]) for name in _TenMinutes.__dataclass_fields__)
+    )
+    if not len(found.cell):
+        raise MissingDataError(f"no window before {train_until_utc:%Y-%m-%d %H:%M} UTC to fit a profile on")
+    cells = sorted(numbers)
+    rank = np.empty(len(cells), dtype=np.int32)
+    rank[[numbers[cell] for cell in cells]] = np.arange(len(cells))
+    found = _TenMinutes(rank[found.cell], found.day, found.minute, found.positions, found.speed_sum_mph)
+    free_flow = _free_flow(found, len(cells))
+    days_seen, day_index = np.unique(found.day, return_inverse=True)
+    at = (day_index, found.minute // SLOT_MINUTES, found.cell)
+    counts, ratio_sums = np.zeros((len(days_seen), SLOTS, len(cells))), np.zeros((len(days_seen), SLOTS, len(cells)))
+    np.add.at(counts, at, found.positions)
+    np.add.at(ratio_sums, at, found.speed_sum_mph / free_flow[found.cell])
+    mean, std, slow = _ratio_statistics(found, free_flow, ratio_sums.sum() / counts.sum())
+    if city.place_kind is PlaceKind.H3:
+        places = {cell: h3.cell_to_latlng(cell) for cell in cells}
+    where = np.array([(places or {}).get(cell, city.bounds.center) for cell in cells], dtype=np.float64).reshape(-1, 2)
+    return Profile(
+        city=city,
+        train_until_utc=train_until_utc,
+        cells=tuple(cells),
+        free_flow_mph=free_flow,
+        ratio_mean=mean,
+        ratio_std=std,
+        ratio_p10=slow,
+        latitude=where[:, 0],
+        longitude=where[:, 1],
+        days=days_seen.astype(np.int64) + date(1970, 1, 1).toordinal(),
+        counts=counts,
+        ratio_sums=ratio_sums,
+    )
+
+
+def _sums(rows: pa.Table, city: City, until: datetime, numbers: dict[str, int]) -> _TenMinutes:
+    """One day's windows, summed up; ``numbers`` gives each cell its number, new ones included."""
+    rows = rows.filter(pc.less(rows["window_start_utc"], pa.scalar(until, UTC_TIMESTAMP)))
+    coded = pc.dictionary_encode(rows["cell_id"]).combine_chunks()
+    names = [numbers.setdefault(name, len(numbers)) for name in coded.dictionary.to_pylist()]
+    cell = np.array(names, dtype=np.int64)[coded.indices.to_numpy()]
+    starts, place = np.unique(rows["window_start_utc"].cast(pa.int64()).to_numpy(), return_inverse=True)
+    local = local_seconds(starts // MICROS, city.zone)
+    step = max(ESTIMATE_MINUTES, city.window_minutes) * 60
+    group, of = np.unique((local // step)[place] << 32 | cell, return_inverse=True)
+    positions = np.bincount(of, rows["position_count"].to_numpy(), len(group)).astype(np.float64)
+    speed_sum = np.bincount(of, rows["speed_sum"].to_numpy(), len(group)) / SPEED_STEPS_PER_MPH
+    seconds = (group >> 32) * step
+    minute = (seconds % DAY_SECONDS // 60).astype(np.int32)
+    number = (group & 0xFFFF_FFFF).astype(np.int32)
+    return _TenMinutes(number, (seconds // DAY_SECONDS).astype(np.int32), minute, positions, speed_sum)
+
+
+def _free_flow(found: _TenMinutes, cells: int) -> Floats:
+    """Free-flow speed per cell: FHWA's 85th percentile, with the night as off-peak, shrunk to the city's median.
+
+    Each ten-minute speed is first drawn to the cell's own night mean by as many positions as in the estimate: else the
+    noise of a few pings would pass for free flow. Without a night, the fastest hours stand in for it.
+    """
+    night = found.is_night
+    positions = np.bincount(found.cell[night], found.positions[night], cells)
+    speed_sum = np.bincount(found.cell[night], found.speed_sum_mph[night], cells)
+    mean = speed_sum / np.maximum(positions, 1.0)
+    firm = night & found.is_firm
+    of = found.cell[firm]
+    drawn = (found.speed_sum_mph[firm] + HISTORY_WEIGHT_POSITIONS * mean[of]) / (
+        found.positions[firm] + HISTORY_WEIGHT_POSITIONS
+    )
+    own = _percentile(of, drawn, FREE_FLOW_PERCENTILE, cells)
+    trust = np.bincount(of, minlength=cells).astype(np.float64)
+    if firm.any():
+        city_mph = float(np.nanmedian(own))
+    else:
+        city_mph = float(np.percentile(found.speed_sum_mph / found.positions, FREE_FLOW_PERCENTILE))
+    value = np.where(np.isnan(own), city_mph, own)
+    # A place where nothing ever moved must not divide by zero.
+    return np.asarray(np.maximum((value * trust + city_mph * FREE_FLOW_SHRINK) / (trust + FREE_FLOW_SHRINK), 1.0))
+
+
+def _ratio_statistics(found: _TenMinutes, free_flow: Floats, typical: float) -> tuple[Floats, Floats, Floats]:
+    """Mean, deviation and 10th percentile of the ten-minute ratios per cell; typical values where there are none."""
+    cells, firm = len(free_flow), found.is_firm
+    of = found.cell[firm]
+    ratio = found.speed_sum_mph[firm] / found.positions[firm] / free_flow[of]
+    count = np.bincount(of, minlength=cells)
+    mean = np.bincount(of, ratio, cells) / np.maximum(count, 1)
+    variance = np.bincount(of, (ratio - mean[of]) ** 2, cells) / np.maximum(count, 1)
+    slow = _percentile(of, ratio, SLOW_PERCENTILE, cells)
+    known = count > 0
+    return np.where(known, mean, typical), np.where(known, np.sqrt(variance), 0.0), np.where(known, slow, typical)
+
+
+def _percentile(cell: npt.NDArray[np.int32], values: Floats, percent: float, cells: int) -> Floats:
+    """A percentile of each cell's values, linear between them; NaN for a cell without one."""
+    order = np.lexsort((values, cell))
+    values, count = values[order], np.bincount(cell, minlength=cells)
+    first = np.cumsum(count) - count
+    place = first + np.maximum(count - 1, 0) * (percent / 100)
+    low = np.floor(place).astype(np.int64)
+    padded = np.append(values, [np.nan, np.nan])
+    high = np.minimum(low + 1, first + np.maximum(count - 1, 0))
+    share = place - low
+    return np.where(count > 0, padded[low] * (1 - share) + padded[high] * share, np.nan)

@@ -1,0 +1,81 @@
+"""What a profile says, worked out by hand on a few windows."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from smartcity.city import City
+from smartcity.columns import WINDOWS
+from smartcity.errors import MissingDataError
+from smartcity.profilefit import FREE_FLOW_SHRINK, HISTORY_WEIGHT_POSITIONS, _percentile, fit_profile
+
+CITY = City()
+MIDNIGHT = datetime(2016, 1, 5, 5, tzinfo=UTC)
+UNTIL = MIDNIGHT + timedelta(days=10)
+CELL, QUIET = "882a100d2dfffff", "882a100d25fffff"
+
+
+def windows(*rows):
+    """(cell, minutes after midnight, positions, mph) each."""
+    return pa.Table.from_pylist(
+        [
+            {
+                "cell_id": cell,
+                "window_start_utc": MIDNIGHT + timedelta(minutes=minutes),
+                "position_count": positions,
+                "speed_sum": round(positions * mph * 100),
+            }
+            for cell, minutes, positions, mph in rows
+        ],
+        schema=pa.schema([WINDOWS.field(n) for n in ("cell_id", "window_start_utc", "position_count", "speed_sum")]),
+    )
+
+
+def test_free_flow_is_the_nights_85th_percentile_drawn_to_the_city():
+    night = [(CELL, 10 * n, 10, 20 + n) for n in range(20)]
+    day = [(CELL, 12 * 60, 50, 90.0)]
+    profile = fit_profile([windows(*night, *day)], CITY, UNTIL)
+    speeds = np.array([20.0 + n for n in range(20)])
+    drawn = (10 * speeds + HISTORY_WEIGHT_POSITIONS * speeds.mean()) / (10 + HISTORY_WEIGHT_POSITIONS)
+    own = np.percentile(drawn, 85)
+    # The only cell is the city, so drawing it to the city changes nothing.
+    assert profile.free_flow_mph.tolist() == pytest.approx([own])
+
+
+def test_a_cell_with_a_short_night_is_drawn_to_the_city_and_one_without_takes_its_speed():
+    many = [(CELL, 10 * n, 10, 30) for n in range(20)]
+    few = [(QUIET, 0, 10, 10), ("882a100d21fffff", 12 * 60, 10, 5)]
+    profile = fit_profile([windows(*many, *few)], CITY, UNTIL)
+    mph = dict(zip(profile.cells, profile.free_flow_mph, strict=True))
+    assert mph[CELL] == pytest.approx((20 * 30 + FREE_FLOW_SHRINK * 20) / (20 + FREE_FLOW_SHRINK))
+    assert mph[QUIET] == pytest.approx((10 + FREE_FLOW_SHRINK * 20) / (1 + FREE_FLOW_SHRINK))
+    assert mph["882a100d21fffff"] == pytest.approx(20)
+
+
+def test_sums_stand_at_their_day_and_half_hour_and_ten_minutes_are_one_speed():
+    rows = windows((CELL, 60, 2, 10), (CELL, 62, 2, 30), (CELL, 24 * 60 + 95, 4, 20))
+    profile = fit_profile([rows], CITY, UNTIL)
+    assert [datetime.fromordinal(int(day)).day for day in profile.days] == [5, 6]
+    assert {tuple(at): profile.counts[tuple(at)] for at in np.argwhere(profile.counts)} == {(0, 2, 0): 4, (1, 3, 0): 4}
+    assert profile.ratio_mean[0] * profile.free_flow_mph[0] == pytest.approx(20)
+    assert profile.ratio_std[0] == 0
+
+
+def test_what_comes_after_training_is_not_seen():
+    early, late = (CELL, 60, 5, 20), (CELL, 12 * 24 * 60, 500, 90)
+    whole, cut = (fit_profile([windows(*rows)], CITY, UNTIL) for rows in ((early, late), (early,)))
+    assert whole.profile_id == cut.profile_id
+    with pytest.raises(MissingDataError):
+        fit_profile([windows(late)], CITY, UNTIL)
+
+
+def test_the_percentile_is_numpys_for_every_cell():
+    random = np.random.default_rng(1)
+    cell, values = random.integers(0, 7, 300).astype(np.int32), random.normal(size=300)
+    cell[cell == 3] = 4
+    found = _percentile(cell, values, 85, 7)
+    assert np.isnan(found[3])
+    for number in {0, 1, 2, 4, 5, 6}:
+        assert found[number] == pytest.approx(np.percentile(values[cell == number], 85))
