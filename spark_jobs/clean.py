@@ -18,13 +18,13 @@ from smartcity.buckets import plan_buckets
 from smartcity.lake import Dataset
 from smartcity.ledger import FileRecord, Ledger
 from smartcity.rules import trip_rules
-from smartcity.spark.tasks import collect_reports, numbered
+from smartcity.spark.tasks import run_shuffled
 from smartcity.tripfiles import Checked, TripFile, check_files, discover, needs_zones, plan
 from smartcity.zones import Zone, ZonePlaces, outline, read_zones
 from spark_jobs.ingesting import IngestFigures
 from spark_jobs.job import Figures, Span, parser, run
 from spark_jobs.progress import counting
-from spark_jobs.sorting import BLOCK, Reading, Storing
+from spark_jobs.sorting import Reading, Storing
 from spark_jobs.sources import ever_judged, judged_otherwise, publish, record, rewrite_without
 
 #: Raised when the same file, rules and zones would give other trips.
@@ -90,11 +90,10 @@ def _take_in(
     }
     chunks = plan(files)
     with counting(spark, "trips", rows, "rows") as count:
-        spark.sparkContext.setJobDescription(f"clean: {len(files)} files in {len(chunks)} chunks")
-        reading = Reading(chunks, places, trip_rules(dataset.city), dataset.city, buckets, count)
-        blocks = numbered(spark, len(chunks)).mapInArrow(reading, BLOCK)
+        description = f"clean: {len(files)} files in {len(chunks)} chunks"
+        reading = Reading(places, trip_rules(dataset.city), dataset.city, buckets, count)
         storing = Storing(trips, quarantine, stored, stale, count)
-        reports = collect_reports(blocks.repartitionById(buckets.count, "bucket"), storing)
+        reports = run_shuffled(spark, description, chunks, reading, buckets.count, storing)
     kept, bad = record(reports, fresh)
     of_trips, of_bad = (
         [report for report in reports if report["table"] == run.table.name] for run in (trips, quarantine)

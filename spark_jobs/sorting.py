@@ -1,7 +1,7 @@
 """The two sides of the shuffle of trips: reading and judging chunks, then storing each stretch of time."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -24,44 +24,36 @@ from spark_jobs.progress import Count
 
 Ints = npt.NDArray[np.int64]
 
-#: What goes through the shuffle: rows of one bucket and kind, as an Arrow stream.
-BLOCK = "bucket int, kind string, rows binary"
-_BLOCK = pa.schema([("bucket", pa.int32()), ("kind", pa.string()), ("rows", pa.binary())])
+#: What goes through the shuffle: the kind of the rows, and the rows as an Arrow stream.
+Block = tuple[str, bytes]
 _KINDS = {"good": GOOD, "bad": BAD}
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Numbers of chunks in, blocks of judged rows out."""
+    """A chunk in, blocks of judged rows out, numbered by bucket."""
 
-    chunks: Sequence[Chunk]
     places: ZonePlaces | None
     rules: Rules
     city: City
     buckets: Buckets
     count: Count
 
-    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The kernel for ``mapInArrow``."""
+    def __call__(self, chunk: Chunk) -> Iterator[tuple[int, Block]]:
+        """What a task does first."""
         judge = Judge(self.rules, self.city)
-        for batch in batches:
-            for number in batch.column(0).to_pylist():
-                chunk = self.chunks[number]
-                parts = [judge.judge(rows) for rows in read_chunk(chunk, self.places)]
-                for kind, tables in zip(_KINDS, zip(*parts, strict=True), strict=False):
-                    yield from self._blocks(kind, pa.concat_tables(tables))
-                # Half of the work; storing the rows is the other.
-                self.count(chunk.span.rows / 2)
+        parts = [judge.judge(rows) for rows in read_chunk(chunk, self.places)]
+        for kind, tables in zip(_KINDS, zip(*parts, strict=True), strict=False):
+            yield from self._blocks(kind, pa.concat_tables(tables))
+        # Half of the work; storing the rows is the other.
+        self.count(chunk.span.rows / 2)
 
-    def _blocks(self, kind: str, rows: pa.Table) -> Iterator[pa.RecordBatch]:
+    def _blocks(self, kind: str, rows: pa.Table) -> Iterator[tuple[int, Block]]:
         bucket = self.buckets.of(_instants(kind, rows))
         order = np.argsort(bucket, kind="stable")
         found, starts = np.unique(bucket[order], return_index=True)
         for number, low, high in zip(found.tolist(), starts, [*starts[1:], len(bucket)], strict=True):
-            block = _pack(rows.take(pa.array(order[low:high])))
-            yield pa.RecordBatch.from_arrays(
-                [pa.array([number], pa.int32()), pa.array([kind]), pa.array([block])], schema=_BLOCK
-            )
+            yield number, (kind, _pack(rows.take(pa.array(order[low:high]))))
 
 
 def _instants(kind: str, rows: pa.Table) -> Ints:
@@ -92,12 +84,11 @@ class Storing:
     stale: Mapping[date, frozenset[str]]
     count: Count
 
-    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[Report]:
-        """The kernel for ``collect_reports``."""
+    def __call__(self, blocks: Iterable[Block]) -> Iterator[Report]:
+        """What a task does with its bucket."""
         found: dict[str, list[pa.Table]] = {kind: [schema.empty_table()] for kind, schema in _KINDS.items()}
-        for batch in batches:
-            for kind, block in zip(batch.column("kind").to_pylist(), batch.column("rows"), strict=True):
-                found[kind].append(pa.ipc.open_stream(block.as_buffer()).read_all())
+        for kind, block in blocks:
+            found[kind].append(pa.ipc.open_stream(block).read_all())
         good, bad = (pa.concat_tables(found[kind]).unify_dictionaries().combine_chunks() for kind in _KINDS)
         yield from self._store_good(good)
         yield from self._store_bad(bad)

@@ -1,20 +1,23 @@
-"""Arrow kernels as Spark tasks: one task per item, small reports back, bulk data only through files and shuffles."""
+"""Kernels as Spark tasks: one task per item, small reports back, bulk data only through files and shuffles.
 
-import json
+These run on plain RDDs: they need nothing of Spark SQL, whose first query costs seconds.
+"""
+
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
-import pyarrow as pa
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from smartcity.errors import InputError
 
-#: What a task says of its work, as JSON.
+#: What a task says of its work.
 Report = dict[str, Any]
-_REPORTS = pa.schema([("report", pa.string())])
+T = TypeVar("T")
+Block = TypeVar("Block")
 
 
 @contextmanager
@@ -22,41 +25,38 @@ def raising_input_errors() -> Iterator[None]:
     """An InputError raised on a worker comes back as one, without Spark's page of stack traces."""
     try:
         yield
-    except PySparkException as error:
+    except (PySparkException, Py4JJavaError) as error:
         found = re.search(r"smartcity\.errors\.InputError: (.*)", str(error))
         if found is None:
             raise
         raise InputError(found[1]) from None
 
 
-def numbered(spark: SparkSession, count: int) -> DataFrame:
-    """Numbers 0 … ``count`` - 1, each in a partition of its own: one task per item of a list that tasks know."""
-    return spark.range(0, count, 1, numPartitions=max(1, count))
-
-
-def collect_reports(frame: DataFrame, work: Callable[[Iterator[pa.RecordBatch]], Iterable[Report]]) -> list[Report]:
-    """Run ``work`` on each partition of ``frame`` and gather its reports."""
-
-    def reported(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        lines = [json.dumps(report) for report in work(batches)]
-        yield pa.RecordBatch.from_arrays([pa.array(lines, pa.string())], schema=_REPORTS)
-
-    with raising_input_errors():
-        rows = frame.mapInArrow(reported, "report string").collect()
-    return [json.loads(row.report) for row in rows]
-
-
 def run_tasks(
-    spark: SparkSession, description: str, items: Sequence[Any], work: Callable[[Any], Iterable[Report]]
+    spark: SparkSession, description: str, items: Sequence[T], work: Callable[[T], Iterable[Report]]
 ) -> list[Report]:
     """Run ``work`` on each item as a task; ``description`` is what Spark's UI shows. Returns: all reports."""
-
-    def each(batches: Iterator[pa.RecordBatch]) -> Iterator[Report]:
-        for batch in batches:
-            for number in batch.column(0).to_pylist():
-                yield from work(items[number])
-
     if not items:
         return []
     spark.sparkContext.setJobDescription(description)
-    return collect_reports(numbered(spark, len(items)), each)
+    with raising_input_errors():
+        return spark.sparkContext.parallelize(items, len(items)).flatMap(work).collect()
+
+
+def run_shuffled(
+    spark: SparkSession,
+    description: str,
+    items: Sequence[T],
+    split: Callable[[T], Iterable[tuple[int, Block]]],
+    buckets: int,
+    work: Callable[[Iterable[Block]], Iterable[Report]],
+) -> list[Report]:
+    """Split each item, in a task, into numbered blocks; then run ``work`` on all blocks of a number, in another.
+
+    Numbers are 0 … ``buckets`` - 1. Returns: all reports.
+    """
+    spark.sparkContext.setJobDescription(description)
+    blocks = spark.sparkContext.parallelize(items, len(items)).flatMap(split)
+    sorted_out = blocks.partitionBy(buckets, lambda number: number)
+    with raising_input_errors():
+        return sorted_out.values().mapPartitions(work).collect()
