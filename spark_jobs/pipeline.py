@@ -115,7 +115,7 @@ def main(argv: list[str] | None = None) -> None:
     options = arguments.parse_args(argv[1:])
     settings = Settings()
     dataset = Dataset.of(settings, options.dataset)
-    spark = create_session(settings, f"traffic {name} {dataset.name}")
+    spark = create_session(settings, f"traffic {name} {dataset.name}", make_archive=True)
     try:
         run(spark, dataset, source, options)
     except TrafficError as error:
