@@ -15,7 +15,7 @@ SKIPPABLE = ("airflow", "replay")
 
 
 @click.command()
-@click.option("--days", default=4, show_default=True, help="Days of the generated city, made at the first start.")
+@click.option("--days", default=6, show_default=True, help="Days of the generated city, made at the first start.")
 @click.option("--trips-per-day", default=20_000, show_default=True, help="Trips a day of the generated city.")
 @click.option("--seed", default=7, show_default=True, help="Seed of the generated city.")
 @click.option("--skip", multiple=True, type=click.Choice(SKIPPABLE), help="Leave a service out; may be repeated.")

@@ -41,8 +41,10 @@ def create_session(
     if "PYSPARK_GATEWAY_PORT" not in os.environ:
         prepare_environment(settings)
         builder = builder.master(settings.spark_master).config("spark.driver.memory", settings.spark_driver_memory)
-        archive = class_archive(settings, "batch", make=make_archive)
-        builder = builder.config("spark.driver.extraJavaOptions", shlex.join(archive))
+        # A service brings an archive of its own, and Java takes only one.
+        if "SPARK_SUBMIT_OPTS" not in os.environ:
+            archive = class_archive(settings, "batch", make=make_archive)
+            builder = builder.config("spark.driver.extraJavaOptions", shlex.join(archive))
     host = settings.spark_driver_host
     listening = {"spark.driver.host": host, "spark.driver.bindAddress": host if host == "127.0.0.1" else "0.0.0.0"}
     for key, value in {**COMMON, **listening, **(extra or {})}.items():
