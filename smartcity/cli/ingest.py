@@ -75,6 +75,9 @@ def probes(files: tuple[str, ...], speed_unit: str, skip_bad_files: bool, **city
 @_city_options
 def sensors(speeds: Path, locations: Path, start: str | None, every: int | None, **city: Any) -> None:
     """Speed tables of road sensors; a sensor takes the place of a cell."""
+    for option, path in (("--speeds", speeds), ("--locations", locations)):
+        if not path.is_file():
+            raise InputError(f"{option} {path}: no such file")
     given = ["--speeds", str(speeds.resolve()), "--locations", str(locations.resolve())]
     given += ["--start", start] if start else []
     given += ["--every", str(every)] if every else []

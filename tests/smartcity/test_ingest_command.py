@@ -52,3 +52,10 @@ def test_other_columns_are_refused_before_spark_starts(tmp_path, content, said):
     (tmp_path / "some.csv").write_text(content)
     result = CliRunner().invoke(command, ["trips", str(tmp_path / "some.csv")])
     assert isinstance(result.exception, InputError) and said in str(result.exception)
+
+
+def test_a_missing_sensor_table_is_refused_before_spark_starts(tmp_path):
+    (tmp_path / "speeds.csv").touch()
+    options = ["--speeds", str(tmp_path / "speeds.csv"), "--locations", str(tmp_path / "none.csv")]
+    result = CliRunner().invoke(command, ["sensors", *options])
+    assert isinstance(result.exception, InputError) and "--locations" in str(result.exception)
