@@ -40,7 +40,8 @@ class Runtime:
 @cache
 def probe(java: Path) -> Runtime | None:
     """What ``java`` says of itself; None where it does not run."""
-    for options in ([VECTOR_OPTION], []):
+    # In two words: the wrapper, which a parent process may have put into JAVA_HOME, drops the option in one.
+    for options in (VECTOR_OPTION.split("="), []):
         try:
             answer = subprocess.run(
                 [str(java), *options, "-XshowSettings:properties", "-version"],

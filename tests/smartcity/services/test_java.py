@@ -43,6 +43,16 @@ def test_the_packaged_java_is_wrapped_because_it_lacks_the_vector_module(
     assert java.java_home(Settings(home=tmp_path)) == tmp_path / "java"
 
 
+def test_a_child_that_inherits_the_wrapper_stays_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    packaged = java.probe(java.packaged_java())
+    assert packaged is not None and not packaged.has_vector
+    monkeypatch.setenv("JAVA_HOME", str(java.wrap(packaged, tmp_path / "java")))
+    assert java.find_runtime() == packaged
+    assert java.java_home(Settings(home=tmp_path)) == tmp_path / "java"
+
+
 def test_takes_the_java_that_java_home_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = fake_java(tmp_path / "jdk", "21")
     monkeypatch.setenv("JAVA_HOME", str(home))
