@@ -197,6 +197,10 @@ class Table:
         """Names of each day's files, relative to the table."""
         return {date.fromisoformat(day): part.files for day, part in sorted(self.manifest().partitions.items())}
 
+    def rows_by_day(self) -> dict[date, int]:
+        """Rows of each day."""
+        return {date.fromisoformat(day): part.rows for day, part in sorted(self.manifest().partitions.items())}
+
     def versions(self, dates: Iterable[date]) -> dict[str, str]:
         """Which run made each day: what a table derived from these days records as its inputs."""
         partitions = self.manifest().partitions

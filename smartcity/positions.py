@@ -57,7 +57,7 @@ class Positions:
         return Positions(*(getattr(self, part.name)[chosen] for part in fields(self)))
 
     def table(self, vehicle_id: pa.Array, trip_id: pa.Array, city: City) -> pa.Table:
-        """Columns of ``columns.POSITIONS``, strings dictionary-encoded. Args: the ids of the trips, by row."""
+        """Columns of ``columns.POSITIONS`` but ``date``, strings dictionary-encoded. Args: ids of the trips, by row."""
         rows = pa.array(self.trip)
         return pa.table(
             [
@@ -68,9 +68,8 @@ class Positions:
                 pa.array(self.longitude),
                 pa.array(self.speed_steps / SPEED_STEPS_PER_MPH),
                 CellGrid.of(city).coded(self.cell),
-                pa.array(local_days(self.instant_us // MICROS, city.zone), pa.date32()),
             ],
-            names=POSITIONS.names,
+            names=[name for name in POSITIONS.names if name != "date"],
         )
 
 
@@ -229,4 +228,6 @@ def positions_from_trips(trips: pa.Table | pa.RecordBatch, city: City, *, keep_o
     found = simulate(batch, city)
     if not keep_outside:
         found = found.take(found.cell >= 0)
-    return found.table(batch.column("vehicle_id"), batch.column("trip_id"), city).cast(POSITIONS)
+    dates = pa.array(local_days(found.instant_us // MICROS, city.zone), pa.date32())
+    table = found.table(batch.column("vehicle_id"), batch.column("trip_id"), city)
+    return table.append_column("date", dates).cast(POSITIONS)

@@ -23,6 +23,7 @@ from smartcity.tripfiles import Checked, TripFile, check_files, discover, needs_
 from smartcity.zones import Zone, ZonePlaces, outline, read_zones
 from spark_jobs.ingesting import IngestFigures
 from spark_jobs.job import Figures, Span, parser, run
+from spark_jobs.merging import reached
 from spark_jobs.progress import counting
 from spark_jobs.sorting import Reading, Storing
 from spark_jobs.sources import ever_judged, judged_otherwise, publish, record, rewrite_without
@@ -82,12 +83,8 @@ def _take_in(
     )
     stale, said_before = judged_otherwise(dataset.trips, fresh), ever_judged(dataset.quarantine, fresh)
     trips, quarantine = dataset.trips.begin(), dataset.quarantine.begin()
-    periods = [file.period for file in files]
-    stored = {
-        day: names
-        for day, names in dataset.trips.files_by_day().items()
-        if any(period.start.date() <= day <= period.end.date() for period in periods)
-    }
+    by_day = dataset.trips.files_by_day()
+    stored = {day: by_day[day] for day in reached(by_day, files)}
     chunks = plan(files)
     with counting(spark, "trips", rows, "rows") as count:
         description = f"clean: {len(files)} files in {len(chunks)} chunks"

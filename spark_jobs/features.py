@@ -20,7 +20,7 @@ from smartcity.city import City
 from smartcity.columns import UTC_TIMESTAMP
 from smartcity.errors import MissingDataError
 from smartcity.features import FEATURES, LOOKBACK_MINUTES, estimate, feature_table
-from smartcity.lake import Dataset, Part, Run, Table
+from smartcity.lake import Dataset, Run, Table
 from smartcity.profile import Profile
 from smartcity.profilefit import NEEDED, fit_profile
 from smartcity.sensors import load_places
@@ -28,7 +28,7 @@ from smartcity.spark.tasks import Report, run_tasks
 from smartcity.windows import COUNTS, WindowBlock
 from spark_jobs import job as jobs
 from spark_jobs.progress import Count, counting
-from spark_jobs.units import Stretch, outdated, packed, parts_of, stretches
+from spark_jobs.units import Stretch, due, packed, parts_of, stretches
 
 #: Share of the time span, at its end, that no training sees.
 TEST_SHARE = 0.2
@@ -99,7 +99,7 @@ class Deriving:
                     writer.write(stretch_features(windows, stretch, profile))
                     done += windows.num_rows
             self.count(done)
-            yield {"features": writer.part.model_dump(mode="json")}
+            yield {"features": writer.part}
 
     def _around(self, stretch: Stretch, city: City) -> pa.Table:
         """Windows of the stretch, those before it that features look back on, and those after it that hold labels."""
@@ -148,19 +148,18 @@ def job(spark: SparkSession, dataset: Dataset, span: jobs.Span, options: argpars
         span = jobs.Span()
     wanted = [day for day in dataset.windows.dates() if span.covers(day)]
     origin = features_origin(dataset, profile)
-    days = wanted if getattr(options, "redo", False) else outdated(dataset.features, wanted, origin)
+    days = due(dataset.features, wanted, origin, options)
     written = 0
     if days:
-        partitions = dataset.windows.manifest().partitions
-        rows = {day: partitions[day.isoformat()].rows for day in days}
+        stored = dataset.windows.rows_by_day()
+        rows = {day: stored[day] for day in days}
         tasks = packed(_files(rows, dataset.city), _WINDOWS_PER_TASK)
         run = dataset.features.begin()
         shared = spark.sparkContext.broadcast(profile)
         with counting(spark, "features", sum(rows.values()), "windows") as count:
             work = Deriving(run, dataset.windows, dataset.windows.files_by_day(), shared, count)
             reports = run_tasks(spark, f"features: {len(days)} days in {len(tasks)} tasks", tasks, work)
-        parts = [Part.model_validate(report["features"]) for report in reports]
-        written = dataset.features.publish(run, days, origin, parts)
+        written = dataset.features.publish(run, days, origin, [report["features"] for report in reports])
     return {
         "days": len(days),
         "days_current": len(wanted) - len(days),

@@ -1,6 +1,6 @@
 """New rows into days that the lake may already have: whole days are replaced by what they held and what is new."""
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from datetime import date
 from typing import Any
 
@@ -101,10 +101,15 @@ def _stored(spark: SparkSession, table: Table, days: FilesByDay) -> DataFrame | 
     return rows.where(F.col("date").isin(*stored))
 
 
+def reached(days: Iterable[date], files: list[TripFile]) -> list[date]:
+    """Those of ``days`` that rows of the files may lie in."""
+    periods = [file.period for file in files]
+    return [day for day in days if any(period.start.date() <= day <= period.end.date() for period in periods)]
+
+
 def stored_rows(spark: SparkSession, table: Table, files: list[TripFile], names: list[str]) -> DataFrame | None:
     """The lake's rows of the days that the files can hold; None where it has none of those days."""
-    periods = [file.period for file in files]
-    days = [day for day in table.dates() if any(p.start.date() <= day <= p.end.date() for p in periods)]
+    days = reached(table.dates(), files)
     if not days:
         return None
     return read_table(spark, table, days[0], days[-1], "traffic ingest").select(*names)

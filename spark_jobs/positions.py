@@ -21,13 +21,13 @@ from pyspark.sql import SparkSession
 from smartcity.city import City
 from smartcity.columns import UTC_TIMESTAMP
 from smartcity.grid import CellGrid
-from smartcity.lake import Dataset, Part, PartWriter, Run, Table
+from smartcity.lake import Dataset, Run, Table
 from smartcity.positions import Positions, simulate
 from smartcity.spark.tasks import Report, run_tasks
 from smartcity.windowsums import WindowSums, vehicle_bits
 from spark_jobs.job import Figures, Span, parser, run
 from spark_jobs.progress import Count, counting
-from spark_jobs.units import Stretch, outdated, packed, parts_of, stretches
+from spark_jobs.units import Stretch, due, packed, parts_of, stretches
 from spark_jobs.windows import windows_origin
 
 #: Raised when the same trips would give other positions or windows.
@@ -107,11 +107,7 @@ class Simulation:
         with self.windows.part(stretch.day) as windows:
             windows.write(sums.table(grid.names, vehicle_bits(names.to_pylist())))
         self.count(trips.num_rows)
-        yield {"positions": _part(writer), "windows": _part(windows), "outside": outside}
-
-
-def _part(writer: PartWriter) -> dict[str, Any]:
-    return writer.part.model_dump(mode="json")
+        yield {"positions": writer.part, "windows": windows.part, "outside": outside}
 
 
 def days_to_make(trips: Table, made: Table, span: Span) -> list[date]:
@@ -140,7 +136,7 @@ def job(spark: SparkSession, dataset: Dataset, span: Span, options: argparse.Nam
         return {"source": "trips", "simulation": SIMULATION_VERSION, **trips}
 
     wanted = days_to_make(dataset.trips, dataset.positions, span)
-    days = wanted if getattr(options, "redo", False) else outdated(dataset.positions, wanted, origin)
+    days = due(dataset.positions, wanted, origin, options)
     figures = {
         "positions": 0,
         "windows": 0,
@@ -150,7 +146,7 @@ def job(spark: SparkSession, dataset: Dataset, span: Span, options: argparse.Nam
     }
     if not days:
         return figures
-    rows = {date.fromisoformat(day): part.rows for day, part in dataset.trips.manifest().partitions.items()}
+    rows = dataset.trips.rows_by_day()
     sized = []
     for day in days:
         parts = parts_of(rows.get(day, 0), _TRIPS_PER_TASK)
@@ -160,7 +156,7 @@ def job(spark: SparkSession, dataset: Dataset, span: Span, options: argparse.Nam
     with counting(spark, "positions", sum(rows.get(day, 0) for day in days), "trips") as count:
         work = Simulation(positions, windows, dataset.trips, dataset.trips.files_by_day(), dataset.city, count)
         reports = run_tasks(spark, f"positions and windows: {len(days)} days in {len(tasks)} tasks", tasks, work)
-    made = {name: [Part.model_validate(report[name]) for report in reports] for name in ("positions", "windows")}
+    made = {name: [report[name] for report in reports] for name in ("positions", "windows")}
     figures["positions"] = dataset.positions.publish(positions, days, origin, made["positions"])
     figures["windows"] = dataset.windows.publish(windows, days, windows_origin(dataset), made["windows"])
     figures["outside_bounds"] = sum(report["outside"] for report in reports)

@@ -143,4 +143,4 @@ def _sources(rows: pa.Table) -> dict[str, int]:
 
 
 def _written(table: str, writer: PartWriter) -> Report:
-    return {"table": table, "part": writer.part.model_dump(mode="json")}
+    return {"table": table, "part": writer.part}

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
-from smartcity.lake import Part, Run, Table
+from smartcity.lake import Run, Table
 from smartcity.ledger import FileRecord
 from smartcity.spark.tasks import Report, run_tasks
 
@@ -60,7 +60,7 @@ def rewrite_without(spark: SparkSession, run: Run, doomed: Doomed) -> list[Repor
             return
         with run.part(day) as writer:
             writer.write(staying)
-        yield {"dropped": name, "part": writer.part.model_dump(mode="json")}
+        yield {"dropped": name, "part": writer.part}
 
     return run_tasks(spark, f"clean: take the old rows of {len(doomed)} days out of {table.name}", items, rewrite)
 
@@ -69,17 +69,12 @@ def publish(
     run: Run, reports: Sequence[Report], doomed: Doomed, added: Mapping[date, set[str]], fresh: Mapping[str, FileRecord]
 ) -> set[date]:
     """Publish what the tasks reported, in one step. Returns: the days that changed."""
-    parts = [Part.model_validate(report["part"]) for report in reports]
-    before = run.table.manifest().partitions
-    dropped = [report["dropped"] for report in reports if "dropped" in report]
-    changed = {part.day for part in parts if part.rows} | {date.fromisoformat(_day(name)) for name in dropped}
+    changed = {report["part"].day for report in reports if report["part"].rows or "dropped" in report}
     if changed:
-        run.table.extend(run, parts, _made_from(before, doomed, added, fresh), dropped)
+        parts = [report["part"] for report in reports]
+        dropped = [report["dropped"] for report in reports if "dropped" in report]
+        run.table.extend(run, parts, _made_from(run.table.manifest().partitions, doomed, added, fresh), dropped)
     return changed
-
-
-def _day(name: str) -> str:
-    return name.rsplit("/date=", 1)[1].split("/", 1)[0]
 
 
 def _made_from(
@@ -102,7 +97,7 @@ def record(
     kept: dict[date, set[str]] = {}
     bad: dict[date, set[str]] = {}
     for report in reports:
-        day = date.fromisoformat(report["part"]["day"])
+        day = report["part"].day
         for sha256, rows in report.get("kept", {}).items():
             fresh[sha256].kept += rows
             kept.setdefault(day, set()).add(sha256)

@@ -1,5 +1,6 @@
 """Cutting days into units of work of about the same size, and saying which days need no work."""
 
+import argparse
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -65,8 +66,15 @@ def parts_of(rows: int, size: int) -> int:
     return max(1, math.ceil(rows / size))
 
 
-def outdated(made: Table, dates: Sequence[date], origin: Callable[[date], Mapping[str, Any]]) -> list[date]:
-    """Those of ``dates`` that ``made`` lacks, or that it made from something else than ``origin`` says."""
+def due(
+    made: Table, dates: list[date], origin: Callable[[date], Mapping[str, Any]], options: argparse.Namespace
+) -> list[date]:
+    """Those of ``dates`` that ``made`` lacks, or that were made from something else than ``origin`` says.
+
+    All of them where ``options`` have ``redo``.
+    """
+    if getattr(options, "redo", False):
+        return dates
     partitions = made.manifest().partitions
     return [
         day

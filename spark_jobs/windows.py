@@ -19,12 +19,12 @@ from pyspark.sql import SparkSession
 from smartcity.city import City
 from smartcity.events import SPEED_STEPS_PER_MPH
 from smartcity.grid import CellGrid
-from smartcity.lake import Dataset, Part, Run, Table
+from smartcity.lake import Dataset, Run, Table
 from smartcity.spark.tasks import Report, run_tasks
 from smartcity.windowsums import WindowSums, vehicle_bits
 from spark_jobs import job as jobs
 from spark_jobs.progress import Count, counting
-from spark_jobs.units import outdated, packed, stretches
+from spark_jobs.units import due, packed, stretches
 
 _POSITIONS_PER_TASK = 1_500_000
 _NEEDED = ["vehicle_id", "timestamp_utc", "speed_mph", "cell_id"]
@@ -32,7 +32,13 @@ _NEEDED = ["vehicle_id", "timestamp_utc", "speed_mph", "cell_id"]
 
 def windows_origin(dataset: Dataset) -> Callable[[date], Mapping[str, Any]]:
     """What the windows of a day are made from."""
-    return lambda day: dataset.positions.versions([day])
+    versions = dataset.positions.versions(dataset.positions.dates())
+
+    def origin(day: date) -> Mapping[str, Any]:
+        name = f"positions/{day.isoformat()}"
+        return {name: versions[name]} if name in versions else {}
+
+    return origin
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ class Counting:
         for day in days:
             with self.windows.part(day) as writer:
                 writer.write(self.day_windows(day))
-            yield {"windows": writer.part.model_dump(mode="json")}
+            yield {"windows": writer.part}
 
     def day_windows(self, day: date) -> pa.Table:
         """Rows of ``columns.WINDOWS`` of a day, read a row group at a time."""
@@ -86,19 +92,18 @@ def job(spark: SparkSession, dataset: Dataset, span: jobs.Span, options: argpars
     dataset.positions.require_files(span.start, span.end, maker)
     wanted = [day for day in dataset.positions.dates() if span.covers(day)]
     origin = windows_origin(dataset)
-    days = wanted if getattr(options, "redo", False) else outdated(dataset.windows, wanted, origin)
+    days = due(dataset.windows, wanted, origin, options)
     figures = {"days": len(days), "days_current": len(wanted) - len(days), "windows": 0}
     if not days:
         return figures
-    partitions = dataset.positions.manifest().partitions
-    rows = {day: partitions[day.isoformat()].rows for day in days}
+    stored = dataset.positions.rows_by_day()
+    rows = {day: stored[day] for day in days}
     tasks = packed([(day, rows[day]) for day in days], _POSITIONS_PER_TASK)
     run = dataset.windows.begin()
     with counting(spark, "windows", sum(rows.values()), "positions") as count:
         work = Counting(run, dataset.positions, dataset.positions.files_by_day(), dataset.city, count)
         reports = run_tasks(spark, f"windows: {len(days)} days in {len(tasks)} tasks", tasks, work)
-    parts = [Part.model_validate(report["windows"]) for report in reports]
-    figures["windows"] = dataset.windows.publish(run, days, origin, parts)
+    figures["windows"] = dataset.windows.publish(run, days, origin, [report["windows"] for report in reports])
     return figures
 
 
