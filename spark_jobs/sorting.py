@@ -27,6 +27,9 @@ Ints = npt.NDArray[np.int64]
 #: What goes through the shuffle: the kind of the rows, and the rows as an Arrow stream.
 Block = tuple[str, bytes]
 _KINDS = {"good": GOOD, "bad": BAD}
+#: Rows that are split at a time: what bounds the memory of a chunk that cannot be cut, such as a whole .csv.gz. Spark
+#: holds about ten times as many before it writes them out.
+_ROWS_AT_ONCE = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,12 @@ class Reading:
     def __call__(self, chunk: Chunk) -> Iterator[tuple[int, Block]]:
         """What a task does first."""
         judge = Judge(self.rules, self.city)
-        parts = [judge.judge(rows) for rows in read_chunk(chunk, self.places)]
-        for kind, tables in zip(_KINDS, zip(*parts, strict=True), strict=False):
-            yield from self._blocks(kind, pa.concat_tables(tables))
-        # Half of the work; storing the rows is the other.
-        self.count(chunk.span.rows / 2)
+        for batches in at_once(read_chunk(chunk, self.places), _ROWS_AT_ONCE):
+            parts = [judge.judge(rows) for rows in batches]
+            for kind, tables in zip(_KINDS, zip(*parts, strict=True), strict=True):
+                yield from self._blocks(kind, pa.concat_tables(tables))
+            # Half of the work; storing the rows is the other.
+            self.count(sum(rows.num_rows for rows in batches) / 2)
 
     def _blocks(self, kind: str, rows: pa.Table) -> Iterator[tuple[int, Block]]:
         bucket = self.buckets.of(_instants(kind, rows))
@@ -54,6 +58,18 @@ class Reading:
         found, starts = np.unique(bucket[order], return_index=True)
         for number, low, high in zip(found.tolist(), starts, [*starts[1:], len(bucket)], strict=True):
             yield number, (kind, _pack(rows.take(pa.array(order[low:high]))))
+
+
+def at_once(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[list[pa.RecordBatch]]:
+    """Consecutive batches, together of ``rows`` rows or a little more."""
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        held.append(batch)
+        if sum(one.num_rows for one in held) >= rows:
+            yield held
+            held = []
+    if held:
+        yield held
 
 
 def _instants(kind: str, rows: pa.Table) -> Ints:

@@ -1,0 +1,46 @@
+import gzip
+from collections import Counter
+
+import pyarrow as pa
+import pytest
+
+from smartcity.buckets import Buckets
+from smartcity.city import City
+from smartcity.rules import trip_rules
+from smartcity.tripfiles import check_files, discover, plan
+from spark_jobs import sorting
+from spark_jobs.sorting import Reading
+
+HEADER = (
+    "VendorID,tpep_pickup_datetime,tpep_dropoff_datetime,passenger_count,trip_distance,"
+    "pickup_longitude,pickup_latitude,dropoff_longitude,dropoff_latitude,fare_amount"
+)
+
+
+@pytest.fixture
+def chunk(tmp_path):
+    """The one chunk of a .csv.gz of 150,000 rows (about 12 MB of text), every 50th of them bad."""
+    rows = (
+        f"2,2016-01-05 12:00:00,2016-01-05 12:{0 if n % 50 == 0 else 10 + n % 49:02}:00,1,2.5,"
+        f"-73.98,40.{700000 + n},-73.96,40.77,9.5"
+        for n in range(150_000)
+    )
+    file = tmp_path / "yellow_tripdata_2016-01.csv.gz"
+    file.write_bytes(gzip.compress("\n".join((HEADER, *rows, "")).encode(), 1))
+    (one,) = plan(check_files(discover([file])).files)
+    return one
+
+
+def test_a_packed_file_which_cannot_be_cut_is_split_a_bounded_number_of_rows_at_a_time(chunk, monkeypatch):
+    monkeypatch.setattr(sorting, "_ROWS_AT_ONCE", 20_000)
+    counted: list[float] = []
+    reading = Reading(None, trip_rules(City()), City(), Buckets(()), counted.append)
+    rows: Counter[str] = Counter()
+    largest = 0
+    for number, (kind, block) in reading(chunk):
+        table = pa.ipc.open_stream(block).read_all()
+        assert number == 0
+        rows[kind] += table.num_rows
+        largest = max(largest, table.num_rows)
+    assert rows == {"good": 147_000, "bad": 3_000}
+    assert largest < 75_000 and sum(counted) == 75_000
