@@ -12,13 +12,11 @@ from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
-from pyspark.sql import SparkSession
-
 from smartcity.buckets import plan_buckets
 from smartcity.lake import Dataset
 from smartcity.ledger import FileRecord, Ledger
 from smartcity.rules import trip_rules
-from smartcity.spark.tasks import run_shuffled
+from smartcity.spark.tasks import Scheduler, run_shuffled
 from smartcity.tripfiles import Checked, TripFile, check_files, discover, needs_zones, plan
 from smartcity.zones import Zone, ZonePlaces, outline, read_zones
 from spark_jobs.ingesting import IngestFigures
@@ -35,7 +33,7 @@ CleanFigures = IngestFigures
 
 
 def run_clean(
-    spark: SparkSession,
+    spark: Scheduler,
     dataset: Dataset,
     files: Iterable[str | Path],
     zones: str | Path | None = None,
@@ -70,7 +68,7 @@ def run_clean(
 
 
 def _take_in(
-    spark: SparkSession,
+    spark: Scheduler,
     dataset: Dataset,
     files: list[TripFile],
     places: ZonePlaces | None,
@@ -126,7 +124,7 @@ def _require_zones(files: list[TripFile], shapes: list[Zone] | None) -> None:
             raise needs_zones(file.path)
 
 
-def job(spark: SparkSession, dataset: Dataset, span: Span, options: argparse.Namespace) -> Figures:
+def job(spark: Scheduler, dataset: Dataset, span: Span, options: argparse.Namespace) -> Figures:
     """The whole job, for ``spark_jobs.job.run``; the files decide the days, so ``span`` is not used."""
     figures = run_clean(spark, dataset, options.files, options.zones, skip_bad_files=options.skip_bad_files)
     return figures.figures()

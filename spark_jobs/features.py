@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 from pyspark.core.broadcast import Broadcast
-from pyspark.sql import SparkSession
 
 from smartcity.city import City
 from smartcity.columns import UTC_TIMESTAMP
@@ -24,7 +23,7 @@ from smartcity.lake import Dataset, Run, Table
 from smartcity.profile import Profile
 from smartcity.profilefit import NEEDED, fit_profile
 from smartcity.sensors import load_places
-from smartcity.spark.tasks import Report, run_tasks
+from smartcity.spark.tasks import Report, Scheduler, run_tasks
 from smartcity.windows import COUNTS, WindowBlock
 from spark_jobs import job as jobs
 from spark_jobs.progress import Count, counting
@@ -139,7 +138,7 @@ def _files(rows: Mapping[date, int], city: City) -> list[tuple[list[Stretch], in
     return found
 
 
-def job(spark: SparkSession, dataset: Dataset, span: jobs.Span, options: argparse.Namespace) -> jobs.Figures:
+def job(spark: Scheduler, dataset: Dataset, span: jobs.Span, options: argparse.Namespace) -> jobs.Figures:
     """Make the features of the span's days, or of all days where the profile is new."""
     maker = f"python -m spark_jobs.windows --dataset {dataset.name}"
     dataset.windows.require_files(span.start, span.end, maker)

@@ -8,12 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from pyspark.sql import SparkSession
-
 from smartcity.errors import TrafficError
 from smartcity.lake import Dataset
 from smartcity.settings import Settings
-from smartcity.spark.session import create_session
+from smartcity.spark.engine import Engine
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Span:
 
 
 Figures = Mapping[str, int | float | str | None]
-Job = Callable[[SparkSession, Dataset, Span, argparse.Namespace], Figures]
+Job = Callable[[Engine, Dataset, Span, argparse.Namespace], Figures]
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -47,11 +45,11 @@ def run(name: str, job: Job, arguments: argparse.ArgumentParser, argv: list[str]
     options = arguments.parse_args(argv)
     settings = Settings()
     started = time.monotonic()
-    spark = create_session(settings, f"traffic {name}")
+    engine = Engine(settings, f"traffic {name}")
     try:
-        figures = job(spark, Dataset.of(settings, options.dataset), Span(options.start, options.end), options)
+        figures = job(engine, Dataset.of(settings, options.dataset), Span(options.start, options.end), options)
     except TrafficError as error:
         sys.exit(f"{name}: {error}")
     finally:
-        spark.stop()
+        engine.stop()
     print(json.dumps({"job": name, **figures, "seconds": round(time.monotonic() - started, 2)}), flush=True)

@@ -13,12 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from pyspark.sql import SparkSession
-
 from smartcity.errors import TrafficError
 from smartcity.lake import Dataset
 from smartcity.settings import Settings
-from smartcity.spark.session import create_session
+from smartcity.spark.engine import KERNELS_ONLY, Engine
 from spark_jobs import clean, features, positions, probes, sensors, windows
 from spark_jobs.job import Figures, Job, Span, parser
 
@@ -32,14 +30,16 @@ class Source:
     inputs: Stages
     arguments: Callable[[], argparse.ArgumentParser]
     stages: Stages
+    #: Whether Spark's SQL reads the input, not kernels.
+    uses_sql: bool = True
 
 
 def _in_folder(job: Job, name: str, **settled: object) -> Job:
     """Let a job read the folder ``name`` of a generated city."""
 
-    def run_there(spark: SparkSession, dataset: Dataset, span: Span, options: argparse.Namespace) -> Figures:
+    def run_there(engine: Engine, dataset: Dataset, span: Span, options: argparse.Namespace) -> Figures:
         here = argparse.Namespace(**vars(options), files=[f"{options.folder}/{name}"], skip_bad_files=False, **settled)
-        return job(spark, dataset, span, here)
+        return job(engine, dataset, span, here)
 
     return run_there
 
@@ -54,9 +54,9 @@ _SIMULATED: Stages = (("positions", positions.job), ("windows", windows.job), ("
 #: A feed of positions needs no simulation; a table of sensors is windows already. A generated city has both feed and
 #: trips: where the feed says where vehicles were, their trips are not simulated.
 SOURCES = {
-    "trips": Source((("trips", clean.job),), clean.arguments, _SIMULATED),
+    "trips": Source((("trips", clean.job),), clean.arguments, _SIMULATED, uses_sql=False),
     "probes": Source((("probes", probes.job),), probes.arguments, _SIMULATED[1:]),
-    "sensors": Source((("sensors", sensors.job),), sensors.arguments, _SIMULATED[2:]),
+    "sensors": Source((("sensors", sensors.job),), sensors.arguments, _SIMULATED[2:], uses_sql=False),
     "generated": Source(
         (
             ("probes", _in_folder(probes.job, "probes", speed_unit="mph")),
@@ -87,19 +87,19 @@ def _stage(name: str) -> Iterator[dict[str, object]]:
     print(json.dumps(done), flush=True)
 
 
-def run(spark: SparkSession, dataset: Dataset, source: Source, options: argparse.Namespace) -> None:
+def run(engine: Engine, dataset: Dataset, source: Source, options: argparse.Namespace) -> None:
     """Read the input, then run each stage over the days that it reaches."""
     read: list[Figures] = []
     for name, job in source.inputs:
         with _stage(name) as figures:
-            figures.update(job(spark, dataset, Span(), options))
+            figures.update(job(engine, dataset, Span(), options))
         read.append(figures)  # type: ignore[arg-type]
     span = touched(read)
     if span is None:
         return
     for name, job in source.stages:
         with _stage(name) as figures:
-            figures.update(job(spark, dataset, span, options))
+            figures.update(job(engine, dataset, span, options))
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -115,13 +115,18 @@ def main(argv: list[str] | None = None) -> None:
     options = arguments.parse_args(argv[1:])
     settings = Settings()
     dataset = Dataset.of(settings, options.dataset)
-    spark = create_session(settings, f"traffic {name} {dataset.name}", make_archive=True)
+    engine = Engine(
+        settings,
+        f"traffic {name} {dataset.name}",
+        java_options=() if source.uses_sql else KERNELS_ONLY,
+        make_archive=True,
+    )
     try:
-        run(spark, dataset, source, options)
+        run(engine, dataset, source, options)
     except TrafficError as error:
         sys.exit(f"{name}: {error}")
     finally:
-        spark.stop()
+        engine.stop()
 
 
 if __name__ == "__main__":

@@ -16,14 +16,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
-from pyspark.sql import SparkSession
 
 from smartcity.city import City
 from smartcity.columns import UTC_TIMESTAMP
 from smartcity.grid import CellGrid
 from smartcity.lake import Dataset, Run, Table
 from smartcity.positions import Positions, simulate
-from smartcity.spark.tasks import Report, run_tasks
+from smartcity.spark.tasks import Report, Scheduler, run_tasks
 from smartcity.windowsums import WindowSums, vehicle_bits
 from spark_jobs.job import Figures, Span, parser, run
 from spark_jobs.progress import Count, counting
@@ -122,7 +121,7 @@ def days_to_make(trips: Table, made: Table, span: Span) -> list[date]:
     return sorted(day for day in reached if span.covers(day) and last and day <= last and day.isoformat() not in probes)
 
 
-def job(spark: SparkSession, dataset: Dataset, span: Span, options: argparse.Namespace) -> Figures:
+def job(spark: Scheduler, dataset: Dataset, span: Span, options: argparse.Namespace) -> Figures:
     """Make the positions and windows of each day of the span from its trips and from those under way at midnight.
 
     Raises: MissingDataError where the span has no trips.

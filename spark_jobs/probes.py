@@ -21,6 +21,7 @@ from smartcity.events import MAX_SPEED_MPH
 from smartcity.lake import Dataset
 from smartcity.rules import probe_rules
 from smartcity.spark.cells import cell_id
+from smartcity.spark.engine import Engine
 from smartcity.spark.tasks import raising_input_errors
 from smartcity.tripfiles import Chunk, check_files, discover, plan
 from smartcity.tripfiles.probes import PROBE_FILES, PROBE_RAW, read_probe_chunk
@@ -192,10 +193,10 @@ def run_probes(
         return publish(spark, dataset, dataset.positions, ProbeResult(judged), checked, probe_rules(city).version)
 
 
-def job(spark: SparkSession, dataset: Dataset, span: Span, options: argparse.Namespace) -> Figures:
+def job(engine: Engine, dataset: Dataset, span: Span, options: argparse.Namespace) -> Figures:
     """The whole job, for ``spark_jobs.job.run``; the files decide the days, so ``span`` is not used."""
     figures = run_probes(
-        spark, dataset, options.files, speed_unit=options.speed_unit, skip_bad_files=options.skip_bad_files
+        engine.session, dataset, options.files, speed_unit=options.speed_unit, skip_bad_files=options.skip_bad_files
     )
     return figures.figures()
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from pyspark.sql import SparkSession
+from smartcity.spark.tasks import Scheduler
 
 _SECONDS = 1.0
 
@@ -14,7 +14,7 @@ Count = Callable[[float], None]
 
 
 @contextmanager
-def counting(spark: SparkSession, stage: str, total: int, unit: str) -> Iterator[Count]:
+def counting(spark: Scheduler, stage: str, total: int, unit: str) -> Iterator[Count]:
     """Run the block while what its tasks count is shown against ``total``.
 
     Yields: a function that tasks on any worker call with the units they finished.

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql import SparkSession
 
 from smartcity import columns
 from smartcity.city import Bounds, City, PlaceKind
@@ -21,6 +20,7 @@ from smartcity.events import MAX_SPEED_MPH, SPEED_STEPS_PER_MPH
 from smartcity.hashing import file_sha256
 from smartcity.lake import Dataset
 from smartcity.sensors import ALL_VEHICLE_BITS, POSITIONS_PER_READING, save_places
+from smartcity.spark.engine import Engine
 from spark_jobs.ingesting import IngestFigures
 from spark_jobs.job import Figures, Span, parser, run
 from spark_jobs.sensor_tables import Readings, read_locations, read_speeds
@@ -143,7 +143,7 @@ def impossible_readings(readings: Readings, city: City, source_file: str, sha256
     )
 
 
-def job(spark: SparkSession, dataset: Dataset, span: Span, options: argparse.Namespace) -> Figures:
+def job(engine: Engine, dataset: Dataset, span: Span, options: argparse.Namespace) -> Figures:
     """The whole job, for ``spark_jobs.job.run``. A table of sensors fits into memory: Spark has nothing to do."""
     start = options.first_time
     return run_sensors(dataset, options.speeds, options.locations, start, options.every).figures()

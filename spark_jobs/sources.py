@@ -7,11 +7,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pyspark.sql import SparkSession
 
 from smartcity.lake import Run, Table
 from smartcity.ledger import FileRecord
-from smartcity.spark.tasks import Report, run_tasks
+from smartcity.spark.tasks import Report, Scheduler, run_tasks
 
 #: Day -> sources (SHA-256 of files) whose rows of that day are to go.
 Doomed = Mapping[date, frozenset[str]]
@@ -42,7 +41,7 @@ def ever_judged(table: Table, fresh: Mapping[str, FileRecord]) -> Doomed:
     }
 
 
-def rewrite_without(spark: SparkSession, run: Run, doomed: Doomed) -> list[Report]:
+def rewrite_without(spark: Scheduler, run: Run, doomed: Doomed) -> list[Report]:
     """Write the files anew that hold rows of doomed sources, without these rows.
 
     Returns: for each such file ``{"dropped": its name, "part": what takes its place}``.

@@ -34,6 +34,7 @@ from smartcity.model.spec import (
 )
 from smartcity.profile import Profile
 from smartcity.settings import Settings
+from smartcity.spark.engine import Engine
 from smartcity.spark.tables import read_table
 from smartcity.spark.training import ForestParameters, Forests, fit_forests, score_in_spark, split_rows, thin
 from spark_jobs import job as jobs
@@ -128,10 +129,10 @@ def train(
     return report, figures
 
 
-def job(spark: SparkSession, dataset: Dataset, span: jobs.Span, options: argparse.Namespace) -> jobs.Figures:
+def job(engine: Engine, dataset: Dataset, span: jobs.Span, options: argparse.Namespace) -> jobs.Figures:
     """Train on the data set's features; the span does not matter, the profile's split does."""
     with tempfile.TemporaryDirectory(prefix="traffic-train-") as folder:
-        report, figures = train(spark, dataset, options, Path(folder))
+        report, figures = train(engine.session, dataset, options, Path(folder))
         if options.report:
             Path(options.report).write_text(json.dumps(report.as_json(), indent=1))
     return figures  # type: ignore[return-value]

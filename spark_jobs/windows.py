@@ -14,13 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pyspark.sql import SparkSession
 
 from smartcity.city import City
 from smartcity.events import SPEED_STEPS_PER_MPH
 from smartcity.grid import CellGrid
 from smartcity.lake import Dataset, Run, Table
-from smartcity.spark.tasks import Report, run_tasks
+from smartcity.spark.tasks import Report, Scheduler, run_tasks
 from smartcity.windowsums import WindowSums, vehicle_bits
 from spark_jobs import job as jobs
 from spark_jobs.progress import Count, counting
@@ -86,7 +85,7 @@ class Counting:
                     yield stored.read_row_group(group, columns=_NEEDED, use_threads=False)
 
 
-def job(spark: SparkSession, dataset: Dataset, span: jobs.Span, options: argparse.Namespace) -> jobs.Figures:
+def job(spark: Scheduler, dataset: Dataset, span: jobs.Span, options: argparse.Namespace) -> jobs.Figures:
     """Make the windows of the span's days."""
     maker = f"python -m spark_jobs.positions --dataset {dataset.name}"
     dataset.positions.require_files(span.start, span.end, maker)

@@ -2,7 +2,9 @@
 
 import os
 import shlex
+from collections.abc import Mapping, Sequence
 
+from pyspark import SparkConf
 from pyspark.sql import SparkSession
 
 from smartcity.services.java import class_archive, environment
@@ -30,23 +32,30 @@ def prepare_environment(settings: Settings) -> None:
             os.environ[name] = value
 
 
-def create_session(
-    settings: Settings, name: str, extra: dict[str, str] | None = None, *, make_archive: bool = False
-) -> SparkSession:
-    """A session on the master that the settings name; under ``spark-submit``, the one it has prepared.
+def configuration(
+    settings: Settings,
+    name: str,
+    extra: Mapping[str, str] | None = None,
+    *,
+    java_options: Sequence[str] = (),
+    make_archive: bool = False,
+) -> SparkConf:
+    """How Spark is to start: on the master that the settings name; under ``spark-submit``, as that has prepared it.
 
     Java's classes are loaded from an archive where there is one; with ``make_archive``, this run leaves one behind.
     """
-    builder = SparkSession.builder.appName(name)
-    if "PYSPARK_GATEWAY_PORT" not in os.environ:
-        prepare_environment(settings)
-        builder = builder.master(settings.spark_master).config("spark.driver.memory", settings.spark_driver_memory)
-        # A service brings an archive of its own, and Java takes only one.
-        if "SPARK_SUBMIT_OPTS" not in os.environ:
-            archive = class_archive(settings, "batch", make=make_archive)
-            builder = builder.config("spark.driver.extraJavaOptions", shlex.join(archive))
     host = settings.spark_driver_host
     listening = {"spark.driver.host": host, "spark.driver.bindAddress": host if host == "127.0.0.1" else "0.0.0.0"}
-    for key, value in {**COMMON, **listening, **(extra or {})}.items():
-        builder = builder.config(key, value)
-    return builder.getOrCreate()
+    values = {"spark.app.name": name, **COMMON, **listening}
+    if "PYSPARK_GATEWAY_PORT" not in os.environ:
+        prepare_environment(settings)
+        values |= {"spark.master": settings.spark_master, "spark.driver.memory": settings.spark_driver_memory}
+        # A service brings an archive of its own, and Java takes only one.
+        archive = [] if "SPARK_SUBMIT_OPTS" in os.environ else class_archive(settings, "batch", make=make_archive)
+        values["spark.driver.extraJavaOptions"] = shlex.join([*archive, *java_options])
+    return SparkConf(loadDefaults=False).setAll([*{**values, **(extra or {})}.items()])
+
+
+def create_session(settings: Settings, name: str, extra: Mapping[str, str] | None = None) -> SparkSession:
+    """A session for a process that needs SQL from its start."""
+    return SparkSession.builder.config(conf=configuration(settings, name, extra)).getOrCreate()

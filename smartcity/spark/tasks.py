@@ -6,11 +6,11 @@ These run on plain RDDs: they need nothing of Spark SQL, whose first query costs
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from py4j.protocol import Py4JJavaError
+from pyspark import SparkContext
 from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
 
 from smartcity.errors import InputError
 
@@ -18,6 +18,15 @@ from smartcity.errors import InputError
 Report = dict[str, Any]
 T = TypeVar("T")
 Block = TypeVar("Block")
+
+
+class Scheduler(Protocol):
+    """What tasks need of Spark: an ``Engine`` or a session."""
+
+    @property
+    def sparkContext(self) -> SparkContext:
+        """Where they are sent."""
+        ...
 
 
 @contextmanager
@@ -33,7 +42,7 @@ def raising_input_errors() -> Iterator[None]:
 
 
 def run_tasks(
-    spark: SparkSession, description: str, items: Sequence[T], work: Callable[[T], Iterable[Report]]
+    spark: Scheduler, description: str, items: Sequence[T], work: Callable[[T], Iterable[Report]]
 ) -> list[Report]:
     """Run ``work`` on each item as a task; ``description`` is what Spark's UI shows. Returns: all reports."""
     if not items:
@@ -44,7 +53,7 @@ def run_tasks(
 
 
 def run_shuffled(
-    spark: SparkSession,
+    spark: Scheduler,
     description: str,
     items: Sequence[T],
     split: Callable[[T], Iterable[tuple[int, Block]]],
