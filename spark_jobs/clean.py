@@ -2,7 +2,7 @@
 
 ``python -m spark_jobs.clean --dataset NAME [--zones taxi_zones.shp] FILE…``
 
-Rows are parsed and judged chunk by chunk, sent as Arrow blocks to the task of their stretch of pick-up time, and
+Rows are parsed and judged chunk by chunk, left as Arrow blocks for the task of their stretch of pick-up time, and
 written there, so that the copies of a trip meet, and files come out in order of time.
 """
 
@@ -16,9 +16,10 @@ from smartcity.buckets import plan_buckets
 from smartcity.lake import Dataset
 from smartcity.ledger import FileRecord, Ledger
 from smartcity.rules import trip_rules
-from smartcity.spark.tasks import Scheduler, run_shuffled
+from smartcity.spark.tasks import Scheduler, run_tasks
 from smartcity.tripfiles import Checked, TripFile, check_files, discover, needs_zones, plan
 from smartcity.zones import Zone, ZonePlaces, outline, read_zones
+from spark_jobs.exchange import Exchange, by_bucket
 from spark_jobs.ingesting import IngestFigures
 from spark_jobs.job import Figures, Span, parser, run
 from spark_jobs.merging import reached
@@ -85,10 +86,13 @@ def _take_in(
     stored = {day: by_day[day] for day in reached(by_day, files)}
     chunks = plan(files)
     with counting(spark, "trips", rows, "rows") as count:
-        description = f"clean: {len(files)} files in {len(chunks)} chunks"
-        reading = Reading(places, trip_rules(dataset.city), dataset.city, buckets, count)
-        storing = Storing(trips, quarantine, stored, stale, count)
-        reports = run_shuffled(spark, description, chunks, reading, buckets.count, storing)
+        exchange = Exchange.of(trips)
+        reading = Reading(places, trip_rules(dataset.city), dataset.city, buckets, exchange, count)
+        read = run_tasks(spark, f"clean: read {len(files)} files in {len(chunks)} chunks", chunks, reading)
+        waiting = by_bucket(read)
+        storing = Storing(trips, quarantine, stored, stale, exchange, count)
+        reports = run_tasks(spark, f"clean: store rows in {len(waiting)} stretches of time", waiting, storing)
+        exchange.remove()
     kept, bad = record(reports, fresh)
     of_trips, of_bad = (
         [report for report in reports if report["table"] == run.table.name] for run in (trips, quarantine)

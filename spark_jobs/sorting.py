@@ -20,44 +20,45 @@ from smartcity.spark.tasks import Report
 from smartcity.tripfiles import Chunk, read_chunk
 from smartcity.tripfiles.judging import BAD, GOOD, Judge, first_copies
 from smartcity.zones import ZonePlaces
+from spark_jobs.exchange import Block, BlockWriter, Exchange
 from spark_jobs.progress import Count
 
 Ints = npt.NDArray[np.int64]
 
-#: What goes through the shuffle: the kind of the rows, and the rows as an Arrow stream.
-Block = tuple[str, bytes]
 _KINDS = {"good": GOOD, "bad": BAD}
-#: Rows that are split at a time: what bounds the memory of a chunk that cannot be cut, such as a whole .csv.gz. Spark
-#: holds about ten times as many before it writes them out.
+#: Rows that are split at a time: what bounds the memory of a chunk that cannot be cut, such as a whole .csv.gz.
 _ROWS_AT_ONCE = 1 << 17
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A chunk in, blocks of judged rows out, numbered by bucket."""
+    """A chunk in, a file of blocks of judged rows out, and the report of what it holds for which bucket."""
 
     places: ZonePlaces | None
     rules: Rules
     city: City
     buckets: Buckets
+    exchange: Exchange
     count: Count
 
-    def __call__(self, chunk: Chunk) -> Iterator[tuple[int, Block]]:
+    def __call__(self, chunk: Chunk) -> Iterator[Report]:
         """What a task does first."""
         judge = Judge(self.rules, self.city)
-        for batches in at_once(read_chunk(chunk, self.places), _ROWS_AT_ONCE):
-            parts = [judge.judge(rows) for rows in batches]
-            for kind, tables in zip(_KINDS, zip(*parts, strict=True), strict=True):
-                yield from self._blocks(kind, pa.concat_tables(tables))
-            # Half of the work; storing the rows is the other.
-            self.count(sum(rows.num_rows for rows in batches) / 2)
+        with self.exchange.open() as writer:
+            for batches in at_once(read_chunk(chunk, self.places), _ROWS_AT_ONCE):
+                parts = [judge.judge(rows) for rows in batches]
+                for kind, tables in zip(_KINDS, zip(*parts, strict=True), strict=True):
+                    self._put(writer, kind, pa.concat_tables(tables))
+                # Half of the work; storing the rows is the other.
+                self.count(sum(rows.num_rows for rows in batches) / 2)
+        yield {"blocks": writer.blocks}
 
-    def _blocks(self, kind: str, rows: pa.Table) -> Iterator[tuple[int, Block]]:
+    def _put(self, writer: BlockWriter, kind: str, rows: pa.Table) -> None:
         bucket = self.buckets.of(_instants(kind, rows))
         order = np.argsort(bucket, kind="stable")
         found, starts = np.unique(bucket[order], return_index=True)
         for number, low, high in zip(found.tolist(), starts, [*starts[1:], len(bucket)], strict=True):
-            yield number, (kind, _pack(rows.take(pa.array(order[low:high]))))
+            writer.put(number, kind, rows.take(pa.array(order[low:high])))
 
 
 def at_once(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[list[pa.RecordBatch]]:
@@ -80,13 +81,6 @@ def _instants(kind: str, rows: pa.Table) -> Ints:
     return days * (DAY_SECONDS * MICROS)
 
 
-def _pack(rows: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, rows.schema) as stream:
-        stream.write_table(rows.combine_chunks())
-    return bytes(sink.getvalue())
-
-
 @dataclass(frozen=True)
 class Storing:
     """Blocks of one bucket in, files written and reports out. Nothing of it is visible until it is published.
@@ -98,13 +92,14 @@ class Storing:
     quarantine: Run
     stored: Mapping[date, Sequence[str]]
     stale: Mapping[date, frozenset[str]]
+    exchange: Exchange
     count: Count
 
-    def __call__(self, blocks: Iterable[Block]) -> Iterator[Report]:
+    def __call__(self, blocks: list[Block]) -> Iterator[Report]:
         """What a task does with its bucket."""
         found: dict[str, list[pa.Table]] = {kind: [schema.empty_table()] for kind, schema in _KINDS.items()}
-        for kind, block in blocks:
-            found[kind].append(pa.ipc.open_stream(block).read_all())
+        for kind, rows in self.exchange.read(blocks):
+            found[kind].append(rows)
         good, bad = (pa.concat_tables(found[kind]).unify_dictionaries().combine_chunks() for kind in _KINDS)
         yield from self._store_good(good)
         yield from self._store_bad(bad)

@@ -1,4 +1,4 @@
-"""Kernels as Spark tasks: one task per item, small reports back, bulk data only through files and shuffles.
+"""Kernels as Spark tasks: one task per item, small reports back, bulk data only through files.
 
 These run on plain RDDs: they need nothing of Spark SQL, whose first query costs seconds.
 """
@@ -17,7 +17,6 @@ from smartcity.errors import InputError
 #: What a task says of its work.
 Report = dict[str, Any]
 T = TypeVar("T")
-Block = TypeVar("Block")
 
 
 class Scheduler(Protocol):
@@ -50,22 +49,3 @@ def run_tasks(
     spark.sparkContext.setJobDescription(description)
     with raising_input_errors():
         return spark.sparkContext.parallelize(items, len(items)).flatMap(work).collect()
-
-
-def run_shuffled(
-    spark: Scheduler,
-    description: str,
-    items: Sequence[T],
-    split: Callable[[T], Iterable[tuple[int, Block]]],
-    buckets: int,
-    work: Callable[[Iterable[Block]], Iterable[Report]],
-) -> list[Report]:
-    """Split each item, in a task, into numbered blocks; then run ``work`` on all blocks of a number, in another.
-
-    Numbers are 0 … ``buckets`` - 1. Returns: all reports.
-    """
-    spark.sparkContext.setJobDescription(description)
-    blocks = spark.sparkContext.parallelize(items, len(items)).flatMap(split)
-    sorted_out = blocks.partitionBy(buckets, lambda number: number)
-    with raising_input_errors():
-        return sorted_out.values().mapPartitions(work).collect()

@@ -1,14 +1,15 @@
 import gzip
 from collections import Counter
 
-import pyarrow as pa
 import pytest
+from pyarrow.fs import LocalFileSystem
 
 from smartcity.buckets import Buckets
 from smartcity.city import City
 from smartcity.rules import trip_rules
 from smartcity.tripfiles import check_files, discover, plan
 from spark_jobs import sorting
+from spark_jobs.exchange import Exchange, by_bucket
 from spark_jobs.sorting import Reading
 
 HEADER = (
@@ -31,16 +32,18 @@ def chunk(tmp_path):
     return one
 
 
-def test_a_packed_file_which_cannot_be_cut_is_split_a_bounded_number_of_rows_at_a_time(chunk, monkeypatch):
+def test_a_packed_file_which_cannot_be_cut_is_split_a_bounded_number_of_rows_at_a_time(chunk, tmp_path, monkeypatch):
     monkeypatch.setattr(sorting, "_ROWS_AT_ONCE", 20_000)
     counted: list[float] = []
-    reading = Reading(None, trip_rules(City()), City(), Buckets(()), counted.append)
+    exchange = Exchange(LocalFileSystem(), str(tmp_path / "blocks"))
+    reading = Reading(None, trip_rules(City()), City(), Buckets(()), exchange, counted.append)
     rows: Counter[str] = Counter()
-    largest = 0
-    for number, (kind, block) in reading(chunk):
-        table = pa.ipc.open_stream(block).read_all()
-        assert number == 0
+    [report] = reading(chunk)
+    largest = max(block.rows for block in report["blocks"])
+    [mine] = by_bucket([report])
+    for kind, table in exchange.read(mine):
         rows[kind] += table.num_rows
-        largest = max(largest, table.num_rows)
     assert rows == {"good": 147_000, "bad": 3_000}
     assert largest < 75_000 and sum(counted) == 75_000
+    exchange.remove()
+    assert not (tmp_path / "blocks").exists()
