@@ -42,14 +42,14 @@ def train_until(first: datetime, last: datetime) -> datetime:
     return cut.replace(minute=0, second=0, microsecond=0)
 
 
-def fit(dataset: Dataset) -> Profile:
-    """Fit a profile on all windows of the data set but the last fifth, and keep it."""
+def fit(dataset: Dataset) -> Iterator[Report]:
+    """Fit a profile on all windows of the data set but the last fifth, and keep it. A kernel for ``run_tasks``."""
     first = _edge(dataset.windows, dataset.windows.dates()[0], pc.min)
     last = _edge(dataset.windows, dataset.windows.dates()[-1], pc.max)
     days = (dataset.windows.read(day, day, NEEDED) for day in dataset.windows.dates())
     profile = fit_profile(days, dataset.city, train_until(first, last), load_places(dataset))
     profile.save(dataset)
-    return profile
+    yield {"profile": profile.profile_id}
 
 
 def _edge(windows: Table, day: date, choose: Callable[[pa.ChunkedArray], pa.Scalar]) -> datetime:
@@ -57,14 +57,16 @@ def _edge(windows: Table, day: date, choose: Callable[[pa.ChunkedArray], pa.Scal
     return moment.astimezone(UTC)
 
 
-def current_profile(dataset: Dataset, refit: bool) -> tuple[Profile, bool]:
+def current_profile(spark: Scheduler, dataset: Dataset, refit: bool) -> tuple[Profile, bool]:
     """The data set's profile and whether it is new."""
     if not refit:
         try:
             return Profile.load(dataset), False
         except MissingDataError:
             pass
-    return fit(dataset), True
+    # In a task: the memory that all windows take is a worker's then, which has use for it, and not the driver's.
+    run_tasks(spark, "features: fit the profile", [dataset], fit)
+    return Profile.load(dataset), True
 
 
 def features_origin(dataset: Dataset, profile: Profile) -> Callable[[date], Mapping[str, Any]]:
@@ -142,7 +144,7 @@ def job(spark: Scheduler, dataset: Dataset, span: jobs.Span, options: argparse.N
     """Make the features of the span's days, or of all days where the profile is new."""
     maker = f"python -m spark_jobs.windows --dataset {dataset.name}"
     dataset.windows.require_files(span.start, span.end, maker)
-    profile, new = current_profile(dataset, options.refit_profile)
+    profile, new = current_profile(spark, dataset, options.refit_profile)
     if new:
         span = jobs.Span()
     wanted = [day for day in dataset.windows.dates() if span.covers(day)]
