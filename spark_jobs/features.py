@@ -32,8 +32,8 @@ from spark_jobs.units import Stretch, due, packed, parts_of, stretches
 #: Share of the time span, at its end, that no training sees.
 TEST_SHARE = 0.2
 _WINDOWS_PER_TASK = 100_000
-#: A day is dense arrays of windows × cells, some eighty of them: cut into parts they are small.
-_STRETCHES = 4
+#: A day is dense arrays of windows × cells, some eighty of them: cut into parts they are small, which bounds a task's memory.
+_STRETCHES = 6
 
 
 def train_until(first: datetime, last: datetime) -> datetime:
