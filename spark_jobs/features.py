@@ -32,7 +32,7 @@ from spark_jobs.units import Stretch, due, packed, parts_of, stretches
 #: Share of the time span, at its end, that no training sees.
 TEST_SHARE = 0.2
 _WINDOWS_PER_TASK = 100_000
-#: A day is dense arrays of windows × cells, some eighty of them: cut into parts they are small, which bounds a task's memory.
+#: A day is dense arrays of windows × cells, some eighty of them: cut into parts they are small, and so is a task.
 _STRETCHES = 6
 
 
