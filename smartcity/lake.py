@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -90,6 +90,15 @@ def _note(partition: "Partition", run: "Run", day: date, made_from: MadeFrom) ->
     """Remember which run changed a partition last, and from what it now is made."""
     partition.run_id = run.run_id
     partition.made_from = dict((made_from(day) if callable(made_from) else made_from) or {})
+
+
+class Stored(NamedTuple):
+    """How much a table holds; ``size`` in bytes."""
+
+    days: int
+    rows: int
+    files: int
+    size: int
 
 
 class Part(BaseModel):
@@ -200,6 +209,13 @@ class Table:
     def rows_by_day(self) -> dict[date, int]:
         """Rows of each day."""
         return {date.fromisoformat(day): part.rows for day, part in sorted(self.manifest().partitions.items())}
+
+    def stored(self) -> Stored:
+        """How much the published partitions hold."""
+        partitions = self.manifest().partitions.values()
+        names = [f"{self.path}/{name}" for partition in partitions for name in partition.files]
+        sizes = [info.size or 0 for info in self.filesystem.get_file_info(names)] if names else []
+        return Stored(len(partitions), sum(partition.rows for partition in partitions), len(names), sum(sizes))
 
     def versions(self, dates: Iterable[date]) -> dict[str, str]:
         """Which run made each day: what a table derived from these days records as its inputs."""

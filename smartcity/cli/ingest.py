@@ -10,9 +10,9 @@ from typing import Any
 import click
 from pydantic import ValidationError
 from rich.console import Console
-from rich.table import Table
 
 from smartcity.city import Bounds, City
+from smartcity.cli.ingested import say
 from smartcity.cli.progress import message, stage_progress
 from smartcity.errors import InputError, JobError, SettingsError
 from smartcity.lake import Dataset
@@ -148,7 +148,7 @@ def _ingest(kind: str, arguments: list[str], options: dict[str, Any]) -> None:
     if options["as_json"]:
         click.echo(json.dumps(figures))
     else:
-        _summary(figures)
+        say(figures, stages, dataset, Console())
 
 
 def _run_stages(
@@ -176,28 +176,3 @@ def _run_stages(
                 raise
             raise InputError(said.removeprefix(f"{kind}: ")) from error
     return done
-
-
-def _summary(figures: dict[str, Any]) -> None:
-    console = Console()
-    for warning in figures["warnings"]:
-        console.print(f"[yellow]WARNING[/yellow] {warning}", highlight=False)
-    for skipped in figures["skipped_files"]:
-        console.print(f"[yellow]left out[/yellow] {skipped}", highlight=False)
-    table = Table(
-        title=f"{figures['dataset']}: {figures['files']} file(s), {figures['seconds']:.0f} s", show_header=False
-    )
-    table.add_column()
-    table.add_column(justify="right")
-    if figures.get("files_known"):
-        table.add_row("files taken in before, not read again", f"{figures['files_known']:,}")
-    for label in ("read", "kept", "duplicate", "quarantined"):
-        table.add_row(f"rows {label}", f"{figures[f'rows_{label}']:,}")
-    for reason, rows in figures["quarantined_by_reason"].items():
-        table.add_row(f"  {reason}", f"{rows:,}")
-    if figures.get("rows_missing"):
-        table.add_row("readings missing (not counted as rows)", f"{figures['rows_missing']:,}")
-    table.add_row("days", f"{figures['first_date'] or '-'} to {figures['last_date'] or '-'}")
-    console.print(table)
-    if not figures["rows_kept"] and not figures["rows_duplicate"]:
-        console.print("[yellow]No row was kept.[/yellow] See the reasons above; the rows are in the quarantine.")
