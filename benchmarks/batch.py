@@ -1,6 +1,6 @@
 """The nightly batch side by side with DuckDB and Polars: files to features, on the same files, to the same windows.
 
-    ./traffic bench batch [--trips 1m,4m,10m] [--rounds 3] [--json]
+    ./traffic bench batch [--trips 1m,4m,10m] [--rounds 3] [--next-day] [--json]
 
 Every version runs as a process of its own, in turn, ``--rounds`` times; figures are medians. Ours is what ``traffic
 ingest trips`` runs, into a lake of its own; the peers (``batch_duckdb``, ``batch_polars``) know these files' layout
@@ -17,7 +17,7 @@ import statistics
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,11 @@ def request(trips: int, city: City, kind: str) -> Request:
     return Request(city=city, seed=SEED, start=START, days=days, trips_per_day=per_day, format=kind, with_probes=False)
 
 
+def next_day(wanted: Request) -> Request:
+    """One more day of the same city."""
+    return wanted.model_copy(update={"start": wanted.start + timedelta(days=wanted.days), "days": 1})
+
+
 def count(text: str) -> int:
     """``4m`` and ``400k`` as numbers. Raises: InputError for anything else."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([km]?)", text.strip().lower())
@@ -70,7 +75,7 @@ def count(text: str) -> int:
 
 def input_files(home: Path, wanted: Request) -> list[Path]:
     """The trip files of a request, made once."""
-    folder = home / f"input-{wanted.days}x{wanted.trips_per_day}-{wanted.format}"
+    folder = home / f"input-{wanted.start}-{wanted.days}x{wanted.trips_per_day}-{wanted.format}"
     made = generate(wanted, folder)
     return [folder / name for name in made.files if name.startswith("trips/")]
 
@@ -86,11 +91,12 @@ def _command(version: str, out: Path, files: list[Path]) -> tuple[list[str], dic
     return command, {**home, **java.environment(Settings())}
 
 
-def run_once(version: str, home: Path, files: list[Path]) -> Run:
-    """Run a version into a fresh folder; what an earlier run left there is removed first."""
+def run_once(version: str, home: Path, files: list[Path], *, fresh: bool = True) -> Run:
+    """Run a version, into a fresh folder or, where not ``fresh``, into what its last run made."""
     out = home / f"out-{version}"
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
+    if fresh:
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir(parents=True)
     os.sync()
     command, more = _command(version, out, files)
     measured = measure(command, {**os.environ, **more}, ROOT, home / f"{version}.log")
@@ -128,8 +134,18 @@ def figures(runs: Mapping[str, list[Run]], trips: int) -> dict[str, Any]:
     return found
 
 
-def measure_size(home: Path, trips: int, kind: str, versions: tuple[str, ...], rounds: int, say: Console) -> dict:
+def one_more_day(home: Path, wanted: Request, whole_seconds: float) -> dict[str, Any]:
+    """What it costs to take in the next day, into the lake of our last run."""
+    taken = run_once(OURS, home, input_files(home, next_day(wanted)), fresh=False).measured
+    return {
+        "next_day_seconds": round(taken.wall_seconds, 2),
+        "next_day_share": round(taken.wall_seconds / whole_seconds, 4),
+    }
+
+
+def measure_size(home: Path, trips: int, versions: tuple[str, ...], options: argparse.Namespace, say: Console) -> dict:
     """All versions at one size. Raises: TrafficError where their windows differ."""
+    kind, rounds = options.format, options.rounds
     wanted = request(trips, Settings().city, kind)
     say.print(f"{wanted.days} days of {wanted.trips_per_day:,} trips: making or checking the files")
     files = input_files(home, wanted)
@@ -159,6 +175,8 @@ def measure_size(home: Path, trips: int, kind: str, versions: tuple[str, ...], r
             if version != OURS and (unequal := differences(ours, windows_of(version, home))):
                 raise TrafficError(f"the windows of {version} are not ours: {'; '.join(unequal)}")
         found["windows_equal"] = len(versions) > 1
+        if options.next_day:
+            found |= one_more_day(home, wanted, found["ours_wall_seconds"])
     for version in versions:
         shutil.rmtree(home / f"out-{version}")
     return found
@@ -187,6 +205,8 @@ def _print(sizes: list[dict[str, Any]], versions: tuple[str, ...], console: Cons
                 " ".join(f"{stage} {seconds:.1f}" for stage, seconds in stages.items()),
             )
         read = f"read {size['read_floor_seconds']:.2f}"
+        if "next_day_seconds" in size:
+            grid.add_row("", "one more day", f"{size['next_day_seconds']:.2f}", *[""] * 6)
         grid.add_row("", "plain read", read.removeprefix("read "), *[""] * 6, end_section=True)
     console.print(grid)
 
@@ -197,6 +217,7 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--versions", default=",".join((OURS, *PEERS)), help="which to run; default: all")
     arguments.add_argument("--format", choices=["csv", "parquet"], default="csv", help="of the trip files")
+    arguments.add_argument("--next-day", action="store_true", help="then one more day, into our last lake")
     arguments.add_argument("--json", action="store_true", help="one JSON object")
     options = arguments.parse_args()
     console = Console(stderr=True, highlight=False)
@@ -214,8 +235,7 @@ def main() -> None:
             console.print(f"warming up: {version}")
             run_once(version, home, warm_up)
         sizes = [
-            measure_size(home, trips, options.format, versions, options.rounds, console)
-            for trips in map(count, options.trips.split(","))
+            measure_size(home, trips, versions, options, console) for trips in map(count, options.trips.split(","))
         ]
     except TrafficError as error:
         sys.exit(f"batch: {error}")
