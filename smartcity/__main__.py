@@ -21,6 +21,7 @@ COMMANDS = {
     "doctor": "What is wrong with this machine or set-up, and what to do about it.",
     "generate": "Make the generated city: trips, probe positions and the truth.",
     "ingest": "Take trip files, probe feeds or sensor tables into the lake.",
+    "housekeeping": "Remove what killed runs left in the lake, and what newer files replaced.",
     "train": "Train the congestion model and register it.",
     "evaluate": "Score a data set's model against its baselines.",
     "replay": "Stream recorded trips into Kafka as if they happened now.",

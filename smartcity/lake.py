@@ -2,14 +2,14 @@
 
 A writer puts files under ``TABLE/run=ID/date=D/``, then ``publish`` swaps the table's manifest: a reader sees the
 old partition or the new one, never half of each. A manifest says what each partition was made from. Files that no
-manifest names are left-overs of killed runs; ``sweep`` removes them.
+manifest names are left-overs, of killed runs or replaced ones; ``smartcity.housekeeping`` removes them.
 """
 
 import json
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -26,8 +26,7 @@ from smartcity.errors import MissingDataError, SettingsError
 from smartcity.settings import Settings
 
 MANIFEST = "_manifest.json"
-#: A reader that opened a manifest may read its files this long after they were replaced.
-READER_GRACE = timedelta(hours=1)
+LOCK = ".lock"
 
 #: What partitions were made from: one mapping for all days of a run, or a function of the day.
 MadeFrom = Mapping[str, Any] | Callable[[date], Mapping[str, Any]] | None
@@ -35,6 +34,11 @@ MadeFrom = Mapping[str, Any] | Callable[[date], Mapping[str, Any]] | None
 
 def _swap(filesystem: fs.FileSystem, folder: str, name: str, content: bytes) -> None:
     """Replace a file's content so that a reader sees the old or the new, whatever is killed when."""
+    if not isinstance(filesystem, fs.LocalFileSystem):
+        # An object store shows an object when it is whole, and cannot rename.
+        with filesystem.open_output_stream(f"{folder}/{name}") as stream:
+            stream.write(content)
+        return
     filesystem.create_dir(folder, recursive=True)
     temporary = f"{folder}/.{name}.{secrets.token_hex(4)}"
     with filesystem.open_output_stream(temporary) as stream:
@@ -69,9 +73,18 @@ class Partition(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a reader may read: the published partitions by ISO date."""
+    """What a reader may read: the published partitions by ISO date.
+
+    ``retired``: files that were published once, and when they were replaced; who reads by an older manifest may still
+    have them open.
+    """
 
     partitions: dict[str, Partition] = Field(default_factory=dict)
+    retired: dict[str, datetime] = Field(default_factory=dict)
+
+    def named(self) -> set[str]:
+        """All published files, relative to the table."""
+        return {name for partition in self.partitions.values() for name in partition.files}
 
 
 def _add(manifest: Manifest, run: "Run", parts: Iterable["Part"], made_from: MadeFrom) -> None:
@@ -122,7 +135,8 @@ class Run:
     def part(self, day: date) -> Iterator["PartWriter"]:
         """A new file for rows of ``day``; on any worker. A task that is tried again writes another file."""
         folder = f"run={self.run_id}/date={day.isoformat()}"
-        self.table.filesystem.create_dir(f"{self.table.path}/{folder}", recursive=True)
+        if self.table.is_local:
+            self.table.filesystem.create_dir(f"{self.table.path}/{folder}", recursive=True)
         writer = PartWriter(self.table, f"{folder}/part-{secrets.token_hex(8)}.parquet", day)
         try:
             yield writer
@@ -171,6 +185,11 @@ class Table:
     def name(self) -> str:
         """The table's name, e.g. ``trips``."""
         return self.path.rsplit("/", 1)[-1]
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it lies on a disk, not in an object store."""
+        return isinstance(self.filesystem, fs.LocalFileSystem)
 
     @property
     def stored_schema(self) -> pa.Schema:
@@ -281,7 +300,7 @@ class Table:
         days = {day.isoformat() for day in replaced}
         if stray := sorted({part.day.isoformat() for part in written} - days):
             raise MissingDataError(f"run {run.run_id} of {self.name} wrote days it was not asked to replace: {stray}")
-        with self._changed() as manifest:
+        with self.changed() as manifest:
             for day in days:
                 manifest.partitions.pop(day, None)
             _add(manifest, run, written, made_from)
@@ -293,7 +312,7 @@ class Table:
         Args: made_from: of each day that changes, as it is after that. Returns: the number of rows added.
         """
         written, gone = list(parts), frozenset(dropped)
-        with self._changed() as manifest:
+        with self.changed() as manifest:
             for day, partition in list(manifest.partitions.items()):
                 if left := [name for name in partition.files if name in gone]:
                     partition.rows -= sum(self._rows(name) for name in left)
@@ -308,61 +327,60 @@ class Table:
         return int(pq.read_metadata(f"{self.path}/{name}", filesystem=self.filesystem).num_rows)
 
     def _written(self, run: Run) -> Iterator[Part]:
-        for info in self._walk(run.path):
+        for info in self.infos(run.path):
+            if info.type != fs.FileType.File or not info.path.endswith(".parquet"):
+                continue
             day = date.fromisoformat(info.path.rsplit("/date=", 1)[1].split("/", 1)[0])
             name = info.path[len(self.path) + 1 :]
             yield Part(day=day, path=name, rows=self._rows(name))
 
     @contextmanager
-    def _changed(self) -> Iterator[Manifest]:
+    def changed(self) -> Iterator[Manifest]:
         """The manifest to change; what it is afterwards is published in one step."""
         with self._lock():
             manifest = self.manifest()
+            before = manifest.named()
             yield manifest
+            manifest.retired |= dict.fromkeys(sorted(before - manifest.named()), datetime.now(UTC))
             _swap(self.filesystem, self.path, MANIFEST, manifest.model_dump_json(indent=1).encode())
 
-    def sweep(self, grace: timedelta = READER_GRACE) -> int:
-        """Remove files that no manifest names and that are older than ``grace``. Returns: how many."""
-        named = {name for partition in self.manifest().partitions.values() for name in partition.files}
-        oldest = datetime.now(UTC) - grace
-        stale = [
-            info.path
-            for info in self._walk(self.path)
-            if info.path[len(self.path) + 1 :] not in named and info.mtime < oldest
-        ]
-        for path in stale:
-            self.filesystem.delete_file(path)
-        return len(stale)
-
-    def _walk(self, path: str) -> Iterator[fs.FileInfo]:
-        selector = fs.FileSelector(path, recursive=True, allow_not_found=True)
-        for info in sorted(self.filesystem.get_file_info(selector), key=lambda info: info.path):
-            if info.type == fs.FileType.File and info.path.endswith(".parquet"):
-                yield info
+    def infos(self, path: str | None = None) -> list[fs.FileInfo]:
+        """Everything that lies in the table's folder, or in a folder of it, at any depth, by path."""
+        selector = fs.FileSelector(path or self.path, recursive=True, allow_not_found=True)
+        return sorted(self.filesystem.get_file_info(selector), key=lambda info: info.path)
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
         """One publisher at a time on a local disk; on an object store the scheduler's pool keeps to one."""
-        if not isinstance(self.filesystem, fs.LocalFileSystem):
+        if not self.is_local:
             yield
             return
         import fcntl
 
         Path(self.path).mkdir(parents=True, exist_ok=True)
-        with open(f"{self.path}/.lock", "w") as handle:
+        with open(f"{self.path}/{LOCK}", "w") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
+
+
+def lake_uri(root: str) -> str:
+    """The lake's root as it is written in addresses of its files: a URL, or an absolute path."""
+    return root.rstrip("/") if "://" in root else str(Path(root).resolve())
+
+
+def _is_name(name: str) -> bool:
+    return name.replace("-", "").replace("_", "").isalnum()
 
 
 class Dataset:
     """One named data set of the lake and the city it belongs to."""
 
     def __init__(self, root: str, name: str, default_city: City) -> None:
-        if not name.replace("-", "").replace("_", "").isalnum():
+        if not _is_name(name):
             raise SettingsError(f"data set name {name!r}: use letters, digits, - and _")
         self.name = name
-        self.uri = f"{root.rstrip('/')}/{name}" if "://" in root else str(Path(root).resolve() / name)
-        self._filesystem, self._path = fs.FileSystem.from_uri(self.uri)
+        self.uri = f"{lake_uri(root)}/{name}"
+        self.filesystem, self.path = fs.FileSystem.from_uri(self.uri)
         self._default_city = default_city
 
     @classmethod
@@ -370,9 +388,17 @@ class Dataset:
         """The data set ``name``, by default the one the settings name."""
         return cls(settings.lake_root, name or settings.dataset, settings.city)
 
+    @classmethod
+    def names(cls, settings: Settings) -> list[str]:
+        """The data sets of the lake."""
+        filesystem, path = fs.FileSystem.from_uri(lake_uri(settings.lake_root))
+        infos = filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True))
+        folders = [info.base_name for info in infos if info.type == fs.FileType.Directory]
+        return [name for name in sorted(folders) if _is_name(name) and cls.of(settings, name).exists()]
+
     def exists(self) -> bool:
         """Whether anything was ever ingested under this name."""
-        return bool(self._filesystem.get_file_info(f"{self._path}/city.json").type != fs.FileType.NotFound)
+        return bool(self.filesystem.get_file_info(f"{self.path}/city.json").type != fs.FileType.NotFound)
 
     @property
     def city(self) -> City:
@@ -395,15 +421,15 @@ class Dataset:
 
     def get_bytes(self, name: str) -> bytes | None:
         """Read a small document of the data set; None where there is none."""
-        path = f"{self._path}/{name}"
-        if self._filesystem.get_file_info(path).type == fs.FileType.NotFound:
+        path = f"{self.path}/{name}"
+        if self.filesystem.get_file_info(path).type == fs.FileType.NotFound:
             return None
-        with self._filesystem.open_input_stream(path) as stream:
+        with self.filesystem.open_input_stream(path) as stream:
             return bytes(stream.read())
 
     def put_bytes(self, name: str, content: bytes) -> None:
         """Write a small document, atomically."""
-        _swap(self._filesystem, self._path, name, content)
+        _swap(self.filesystem, self.path, name, content)
 
     def get_json(self, name: str) -> Any:
         """Read a small JSON document; None where there is none."""
@@ -416,7 +442,7 @@ class Dataset:
 
     def table(self, name: str, schema: pa.Schema) -> Table:
         """Open a table by name."""
-        return Table(self._filesystem, f"{self._path}/{name}", schema, f"{self.uri}/{name}")
+        return Table(self.filesystem, f"{self.path}/{name}", schema, f"{self.uri}/{name}")
 
     @property
     def trips(self) -> Table:
@@ -449,3 +475,8 @@ class Dataset:
     def truth(self) -> Table:
         """The generated city's true speeds; empty for real data."""
         return self.table("truth", columns.TRUTH)
+
+    @property
+    def tables(self) -> list[Table]:
+        """All of them."""
+        return [self.trips, self.quarantine, self.positions, self.windows, self.features, self.truth]

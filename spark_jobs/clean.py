@@ -25,7 +25,7 @@ from spark_jobs.job import Figures, Span, parser, run
 from spark_jobs.merging import reached
 from spark_jobs.progress import counting
 from spark_jobs.sorting import Reading, Storing
-from spark_jobs.sources import ever_judged, judged_otherwise, publish, record, rewrite_without
+from spark_jobs.sources import ever_judged, publish, record, rewrite_without
 
 #: Raised when the same file, rules and zones would give other trips.
 READER_VERSION = 1
@@ -80,7 +80,7 @@ def _take_in(
     buckets = plan_buckets(
         (file.period.start.replace(tzinfo=zone), file.period.end.replace(tzinfo=zone), file.rows) for file in files
     )
-    stale, said_before = judged_otherwise(dataset.trips, fresh), ever_judged(dataset.quarantine, fresh)
+    stale, said_before = ever_judged(dataset.trips, fresh), ever_judged(dataset.quarantine, fresh)
     trips, quarantine = dataset.trips.begin(), dataset.quarantine.begin()
     by_day = dataset.trips.files_by_day()
     stored = {day: by_day[day] for day in reached(by_day, files)}

@@ -80,6 +80,12 @@ def features_origin(dataset: Dataset, profile: Profile) -> Callable[[date], Mapp
     return origin
 
 
+def _rest_on_another(features: Table, profile: Profile) -> bool:
+    """Whether a run that had fitted ``profile`` was killed before all features rested on it."""
+    made_from = (partition.made_from for partition in features.manifest().partitions.values())
+    return any(origin.get("profile") != profile.profile_id for origin in made_from)
+
+
 @dataclass(frozen=True)
 class Deriving:
     """Stretches of days in, files of features out. Nothing of it is visible until it is published."""
@@ -145,7 +151,7 @@ def job(spark: Scheduler, dataset: Dataset, span: jobs.Span, options: argparse.N
     maker = f"python -m spark_jobs.windows --dataset {dataset.name}"
     dataset.windows.require_files(span.start, span.end, maker)
     profile, new = current_profile(spark, dataset, options.refit_profile)
-    if new:
+    if new or _rest_on_another(dataset.features, profile):
         span = jobs.Span()
     wanted = [day for day in dataset.windows.dates() if span.covers(day)]
     origin = features_origin(dataset, profile)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from smartcity.errors import TrafficError
+from smartcity.housekeeping import sweep
 from smartcity.lake import Dataset
 from smartcity.settings import Settings
 from smartcity.spark.engine import Engine
@@ -46,8 +47,10 @@ def run(name: str, job: Job, arguments: argparse.ArgumentParser, argv: list[str]
     settings = Settings()
     started = time.monotonic()
     engine = Engine(settings, f"traffic {name}")
+    dataset = Dataset.of(settings, options.dataset)
     try:
-        figures = job(engine, Dataset.of(settings, options.dataset), Span(options.start, options.end), options)
+        figures = job(engine, dataset, Span(options.start, options.end), options)
+        sweep(dataset)
     except TrafficError as error:
         sys.exit(f"{name}: {error}")
     finally:

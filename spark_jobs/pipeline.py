@@ -10,10 +10,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 
 from smartcity.errors import TrafficError
+from smartcity.housekeeping import sweep
 from smartcity.lake import Dataset
 from smartcity.settings import Settings
 from smartcity.spark.engine import KERNELS_ONLY, Engine
@@ -100,6 +101,8 @@ def run(engine: Engine, dataset: Dataset, source: Source, options: argparse.Name
     for name, job in source.stages:
         with _stage(name) as figures:
             figures.update(job(engine, dataset, span, options))
+    with _stage("housekeeping") as figures:
+        figures.update(asdict(sweep(dataset)))
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -17,23 +17,8 @@ Doomed = Mapping[date, frozenset[str]]
 _SOURCE = "trips"
 
 
-def judged_otherwise(table: Table, fresh: Mapping[str, FileRecord]) -> Doomed:
-    """Where the lake has rows of these files that other rules, zones or another reader let through."""
-    return {
-        date.fromisoformat(day): stale
-        for day, partition in table.manifest().partitions.items()
-        if (
-            stale := frozenset(
-                sha256
-                for sha256, judged_by in partition.made_from.get("files", {}).items()
-                if sha256 in fresh and judged_by != fresh[sha256].judged_by
-            )
-        )
-    }
-
-
 def ever_judged(table: Table, fresh: Mapping[str, FileRecord]) -> Doomed:
-    """Where the lake has rows of these files at all."""
+    """Where the lake has rows of these files: judged otherwise, or by a run that was killed before its ledger."""
     return {
         date.fromisoformat(day): known
         for day, partition in table.manifest().partitions.items()

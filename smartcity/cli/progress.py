@@ -23,6 +23,7 @@ TITLES = {
     "positions": "trips to positions",
     "windows": "positions to windows",
     "features": "windows to features",
+    "housekeeping": "removing what earlier runs left behind",
 }
 #: Where there is no terminal, a stage under way is told this often.
 PLAIN_SECONDS = 15.0

@@ -17,7 +17,7 @@ from smartcity.services import kafka
 from smartcity.settings import Settings
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Linux: this process is killed when the tests are, so that no service outlives them."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
@@ -34,7 +34,7 @@ def running(command: list[str], log: Path, environment: dict[str, str] | None = 
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environment or {})},
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
     try:
         yield process

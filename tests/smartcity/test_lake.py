@@ -47,13 +47,10 @@ def test_a_rerun_replaces_its_days_and_leaves_the_others(dataset):
     assert speeds(dataset) == [1.0, 3.0]
 
 
-def test_a_run_that_was_never_published_is_not_seen_and_is_swept(dataset):
+def test_a_run_that_was_never_published_is_not_seen(dataset):
     dataset.truth.write(rows((MONDAY, 1.0)))
-    killed = dataset.truth.begin()
-    dataset.truth.filesystem.create_dir(f"{killed.path}/date=2026-03-02", recursive=True)
-    pa.parquet.write_table(rows((MONDAY, 9.0)).drop_columns("date"), f"{killed.path}/date=2026-03-02/part-0.parquet")
-    assert speeds(dataset) == [1.0]
-    assert dataset.truth.sweep(timedelta(0)) == 1
+    with dataset.truth.begin().part(MONDAY) as writer:
+        writer.write(rows((MONDAY, 9.0)))
     assert speeds(dataset) == [1.0]
 
 
@@ -69,11 +66,13 @@ def test_a_stray_day_is_refused_and_nothing_changes(dataset):
     assert speeds(dataset) == [1.0]
 
 
-def test_replaced_files_outlive_the_readers_that_opened_them(dataset):
+def test_replaced_files_are_remembered_with_the_time_and_can_still_be_read(dataset):
     dataset.truth.write(rows((MONDAY, 1.0)))
     before = dataset.truth.files()
     dataset.truth.write(rows((MONDAY, 2.0)))
-    assert dataset.truth.sweep() == 0
+    retired = dataset.truth.manifest().retired
+    assert [dataset.truth.uri(name) for name in retired] == before
+    assert all(datetime.now(UTC) - since < timedelta(minutes=5) for since in retired.values())
     assert pa.parquet.read_metadata(before[0]).num_rows == 1
 
 

@@ -114,7 +114,7 @@ def test_a_run_that_was_killed_before_its_last_word_is_made_good_by_the_next(spa
         with pytest.raises(KeyboardInterrupt):
             run_clean(spark, dataset, [file])
     figures = run_clean(spark, dataset, [file])
-    assert (figures.rows_kept, figures.rows_duplicate, figures.rows_quarantined) == (0, 20, 1)
+    assert (figures.rows_kept, figures.rows_duplicate, figures.rows_quarantined) == (20, 0, 1)
     assert (dataset.trips.read().num_rows, dataset.quarantine.read().num_rows) == (20, 1)
     assert run_clean(spark, dataset, [file]).files_known == 1
 
