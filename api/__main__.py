@@ -1,8 +1,8 @@
 """``python -m api``: serve REST, WebSocket and pages until told to stop."""
 
-import logging
 import sys
 
+from api.observing import configure_logging
 from api.security import require_safe_binding
 from api.server import Server
 from smartcity.errors import TrafficError
@@ -11,9 +11,9 @@ from smartcity.settings import Settings
 
 def main() -> None:
     """Check the settings, then serve; a setting that cannot work ends with exit code 1 and one line."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         settings = Settings()
+        configure_logging(settings.log_json)
         require_safe_binding(settings)
         Server(settings).run()
     except TrafficError as error:

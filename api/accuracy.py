@@ -1,12 +1,16 @@
 """How many forecasts came true, counted live: the model's, and persistence's on the very same rows."""
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, and_, case, func, select
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection, Engine, and_, case, select
 from sqlalchemy.orm import aliased
 
+from api.models import TrackRecord
 from smartcity.levels import Level
 from smartcity.store.reader import newest_window_start
 from smartcity.store.tables import WindowRow
@@ -58,7 +62,27 @@ class LiveScore:
         return self.model.persistence_accuracy if self.model.scored else self.unmodelled.persistence_accuracy
 
 
-def score_target(connection: Connection, target_start: datetime, target_end: datetime) -> LiveScore:
+@dataclass(frozen=True)
+class TargetScore:
+    """The score of one target window, and which cells' forecasts came true: arrays, for there are many windows."""
+
+    live: LiveScore = LiveScore()
+    cells: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    correct: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
+    persistence_correct: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
+
+
+class Numbers(dict[str, int]):
+    """A number for each cell id, given out as they are seen."""
+
+    def __missing__(self, cell_id: str) -> int:
+        self[cell_id] = len(self)
+        return self[cell_id]
+
+
+def score_target(
+    connection: Connection, target_start: datetime, target_end: datetime, numbers: Numbers | None = None
+) -> TargetScore:
     """Score of the forecasts for one target window.
 
     A row counts where the level now, the level forecast and the level that came are all known.
@@ -68,10 +92,10 @@ def score_target(connection: Connection, target_start: datetime, target_end: dat
     by_model = made.model_version != PERSISTENCE
     query = (
         select(
+            made.cell_id,
             case((by_model, 1), else_=0),
-            func.count(),
-            func.sum(case((made.forecast_level == came.level, 1), else_=0)),
-            func.sum(case((made.level == came.level, 1), else_=0)),
+            case((made.forecast_level == came.level, 1), else_=0),
+            case((made.level == came.level, 1), else_=0),
         )
         .select_from(made)
         .join(came, and_(came.cell_id == made.cell_id, came.window_start_utc == target_start))
@@ -82,10 +106,17 @@ def score_target(connection: Connection, target_start: datetime, target_end: dat
             made.level != Level.UNKNOWN.value,
             came.level != Level.UNKNOWN.value,
         )
-        .group_by(case((by_model, 1), else_=0))
     )
-    found = {kind: Score(*figures) for kind, *figures in connection.execute(query)}
-    return LiveScore(found.get(1, Score()), found.get(0, Score()))
+    rows = connection.execute(query).all()
+    if not rows:
+        return TargetScore()
+    numbers = Numbers() if numbers is None else numbers
+    cells = np.array([numbers[row[0]] for row in rows], np.int32)
+    by, correct, same = (np.array(column, bool) for column in zip(*(row[1:] for row in rows), strict=True))
+    model, unmodelled = (
+        Score(int(chosen.sum()), int(correct[chosen].sum()), int(same[chosen].sum())) for chosen in (by, ~by)
+    )
+    return TargetScore(LiveScore(model, unmodelled), cells[by], correct[by], same[by])
 
 
 class LiveAccuracy:
@@ -101,13 +132,19 @@ class LiveAccuracy:
         self._engine = engine
         self._window = window
         self._lock = threading.Lock()
-        self._settled: dict[datetime, LiveScore] = {}
+        self._settled: dict[datetime, TargetScore] = {}
         self._total = LiveScore()
+        self._numbers = Numbers()
+        self._records: dict[str, TrackRecord] = {}
 
     @property
     def total(self) -> LiveScore:
         """The score as of the last ``refresh``."""
         return self._total
+
+    def records(self) -> Mapping[str, TrackRecord]:
+        """Score of the model's forecasts for each cell, as of the last ``refresh``."""
+        return self._records
 
     def refresh(self) -> LiveScore:
         """Count the windows that ended since the last call."""
@@ -115,6 +152,7 @@ class LiveAccuracy:
             newest = newest_window_start(self._engine)
             if newest is None:
                 self._settled.clear()
+                self._records = {}
                 self._total = LiveScore()
                 return self._total
             self._total = self._count(newest)
@@ -126,11 +164,30 @@ class LiveAccuracy:
         scores = {end: score for end, score in self._settled.items() if end in targets}
         with self._engine.connect() as connection:
             for end in targets - set(scores):
-                scores[end] = score_target(connection, end - self._window, end)
+                scores[end] = score_target(connection, end - self._window, end, self._numbers)
         self._settled = {end: score for end, score in scores.items() if end <= newest - UNSETTLED}
-        model = sum((score.model for score in scores.values()), Score())
-        unmodelled = sum((score.unmodelled for score in scores.values()), Score())
+        self._records = self._by_cell(list(scores.values()))
+        model = sum((score.live.model for score in scores.values()), Score())
+        unmodelled = sum((score.live.unmodelled for score in scores.values()), Score())
         return LiveScore(model, unmodelled)
+
+    def _by_cell(self, scores: Sequence[TargetScore]) -> dict[str, TrackRecord]:
+        if not scores:
+            return {}
+        cells = np.concatenate([score.cells for score in scores])
+        many = len(self._numbers)
+        scored = np.bincount(cells, minlength=many)
+        correct = np.bincount(cells, np.concatenate([score.correct for score in scores]), many)
+        same = np.bincount(cells, np.concatenate([score.persistence_correct for score in scores]), many)
+        return {
+            cell_id: TrackRecord(
+                scored=int(scored[number]),
+                accuracy=round(correct[number] / scored[number], 4),
+                persistence_accuracy=round(same[number] / scored[number], 4),
+            )
+            for cell_id, number in self._numbers.items()
+            if scored[number]
+        }
 
     def _targets(self, after: datetime, until: datetime) -> set[datetime]:
         query = (

@@ -1,9 +1,10 @@
 """The application factory."""
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
-from api import compression, problems, security, sockets
-from api.blueprints import pages, past, system, traffic
+from api import compression, observing, problems, security, sockets
+from api.blueprints import alerts, pages, past, system, traffic
 from api.context import Context
 from smartcity.settings import Settings
 
@@ -26,7 +27,11 @@ def create_app(settings: Settings, context: Context | None = None) -> Flask:
     problems.install(app)
     app.after_request(compression.compress_response)
     gate = security.install(app, settings)
-    for module in (traffic, past, system, pages):
+    observing.install(app, parts, gate)
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    for module in (traffic, past, alerts, system, pages):
         app.register_blueprint(module.blueprint)
-    parts.socketio = sockets.install(app, parts.pusher, gate, settings.push_seconds)
+    parts.socketio = sockets.install(app, parts.pusher, parts.loop, gate)
     return app

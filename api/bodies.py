@@ -12,10 +12,11 @@ from api.compression import accepts_gzip, compress
 from api.state import CityState
 
 
-def encode(data_time_utc: datetime | None, cells: Iterable[bytes]) -> bytes:
+def encode(data_time_utc: datetime | None, cells: Iterable[bytes], next_cursor: str | None = None) -> bytes:
     """JSON of ``models.CurrentTraffic``; ``cells`` are encoded already."""
+    found = [orjson.Fragment(cell) for cell in cells]
     return orjson.dumps(
-        {"data_time_utc": data_time_utc, "cells": [orjson.Fragment(cell) for cell in cells]}, option=orjson.OPT_UTC_Z
+        {"data_time_utc": data_time_utc, "cells": found, "next_cursor": next_cursor}, option=orjson.OPT_UTC_Z
     )
 
 
@@ -45,7 +46,7 @@ class Bodies:
         response = Response(packed if accepts_gzip() else plain, mimetype="application/json")
         if accepts_gzip():
             response.headers["Content-Encoding"] = "gzip"
-        response.vary.add("Accept-Encoding")
+        response.vary.update(("Accept", "Accept-Encoding"))
         response.set_etag(self.etag(version), weak=True)
         response.headers["Cache-Control"] = "no-cache"
         return response

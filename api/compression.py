@@ -6,7 +6,15 @@ from flask import Response, request
 
 #: Smaller answers fit one packet anyway.
 LEAST_BYTES = 1024
-COMPRESSIBLE = ("application/json", "application/problem+json", "text/html", "text/css", "text/javascript")
+COMPRESSIBLE = (
+    "application/json",
+    "application/geo+json",
+    "text/csv",
+    "application/problem+json",
+    "text/html",
+    "text/css",
+    "text/javascript",
+)
 LEVEL = 4
 
 

@@ -2,8 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +11,26 @@ from flask_socketio import SocketIO
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from api import sockets
+from api import history, lakehistory, moments, sockets
 from api.accuracy import LiveAccuracy
+from api.alerts import Alerts
 from api.background import Background, LakeFigures, Task, lake_figures, living_links
 from api.bodies import Bodies
 from api.cache import TimedCache
 from api.consumer import Pairs, TopicReader
-from api.history import newest_windows
+from api.deliveries import Deliveries
+from api.history import Choice, Span, newest_windows
+from api.models import HistoryPoint
 from api.places import Places
+from api.problems import Problem
 from api.push import Pusher
-from api.state import CityState
+from api.queries import Aggregation
+from api.state import Cell, CityState
+from api.streamloop import StreamLoop
 from api.summary import summarise
 from api.vehicles import VehicleMap
 from smartcity.city import PlaceKind
+from smartcity.errors import MissingDataError
 from smartcity.lake import Dataset
 from smartcity.messages import CitySummary, ScoredWindow
 from smartcity.settings import ROOT, Settings
@@ -62,7 +69,12 @@ class Context:
         most_vehicles = 0 if self.city.place_kind is PlaceKind.SENSOR else settings.max_map_vehicles
         self.vehicles = VehicleMap(most_vehicles, timedelta(seconds=settings.future_tolerance_seconds))
         self.accuracy = LiveAccuracy(self.engine, self.window)
-        self.pusher = Pusher(self.state, self.vehicles, self.summary, settings.push_seconds)
+        self.alerts = Alerts(self.engine, self.state, lambda: self.places)
+        self.deliveries = Deliveries(self.engine, settings.webhook_private)
+        self.pusher = Pusher(
+            self.state, self.vehicles, self.summary, settings.push_seconds, lambda: self.places, self.alerts.drain
+        )
+        self.loop = StreamLoop(self.pusher.hub, settings.api_sockets)
         self.events = TopicReader(settings.kafka, DASHBOARD_EVENTS.name, self.take_events, EVENTS_LOOK_BACK)
         self.positions = TopicReader(
             settings.kafka, VEHICLE_POSITIONS.name, self.vehicles.apply, skip_older=POSITIONS_SKIP
@@ -80,6 +92,7 @@ class Context:
         self._background = Background(
             [
                 Task("reading the stream's progress", self.refresh_progress, 2.0),
+                Task("judging alert rules", self.judge_alerts, 1.0),
                 Task("scoring forecasts", self.accuracy.refresh, 15.0),
                 Task("reading the lake's manifests", self.refresh_lake, 60.0),
                 Task("looking for the pages beside this one", self.refresh_links, 20.0),
@@ -105,12 +118,12 @@ class Context:
             return
         self._started.set()
         self.seed()
-        for thread in (self._background, self.events, self.positions, self.pusher):
+        for thread in (self._background, self.events, self.positions, self.loop, self.deliveries, self.pusher):
             thread.start()
 
     def stop(self) -> None:
         """Stop the threads and let the database go."""
-        for part in (self.pusher, self.events, self.positions, self._background):
+        for part in (self.pusher, self.loop, self.events, self.positions, self.deliveries, self._background):
             part.stop()
         self.engine.dispose()
 
@@ -135,6 +148,11 @@ class Context:
         self.database_error = None
         self.database_ok_utc = datetime.now(UTC)
 
+    def judge_alerts(self) -> None:
+        """Raise and clear alerts; what was raised or cleared goes out at once."""
+        if self.alerts.judge():
+            self.deliveries.wake()
+
     def refresh_lake(self) -> None:
         """Sizes, outline and places: they change with a batch run."""
         self.lake = lake_figures(self.dataset)
@@ -145,9 +163,42 @@ class Context:
         """See which pages answer."""
         self.links = living_links(self.settings)
 
+    def cells_at(self, at: datetime) -> Mapping[str, Cell]:
+        """The city at a past moment: from the database, and from the lake where that is too young."""
+        found = moments.cells_at(self.engine, at)
+        if found or (oldest := history.oldest_window_start(self.engine)) is None or at > oldest:
+            return found
+        state = CityState()
+        try:
+            state.apply(lakehistory.cells_before(self.dataset, at))
+        except MissingDataError as error:
+            raise Problem(404, f"There is no data of {at.isoformat()} any more: {error}") from error
+        return state.view()[1]
+
+    def series(self, span: Span, choice: Choice, aggregation: Aggregation) -> list[HistoryPoint]:
+        """A series, the lake's part included."""
+        return history.series(
+            self.engine,
+            span,
+            self.window,
+            self.horizon,
+            choice,
+            aggregation,
+            lambda part, cells: lakehistory.windows_before(self.dataset, part, cells),
+        )
+
+    def newest_of_lake(self) -> datetime | None:
+        """End of the lake's newest day of windows; None where there is none."""
+        days = self.dataset.windows.dates()
+        return datetime.combine(days[-1], time(), self.city.zone) + timedelta(days=1) if days else None
+
+    def known_cells(self) -> Iterable[str]:
+        """Every place that was seen live."""
+        return self.state.view()[1]
+
     def websocket_clients(self) -> int:
         """Clients of ``/ws/stream`` of either kind."""
-        return self.pusher.hub.clients + (sockets.count(self.socketio) if self.socketio is not None else 0)
+        return self.loop.clients + (sockets.count(self.socketio) if self.socketio is not None else 0)
 
     @property
     def stream_progress(self) -> Mapping[str, Any] | None:

@@ -1,5 +1,6 @@
 """The OpenAPI document as one readable page, without scripts: it works offline and under any policy."""
 
+import json
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -44,7 +45,30 @@ def _rows(cells: Sequence[tuple[str, ...]], heads: tuple[str, ...]) -> str:
     return f"<table><tr>{head}</tr>{body}</table>"
 
 
-def _operation(path: str, operation: dict[str, Any]) -> str:
+def _example(operation: dict[str, Any]) -> str:
+    """The examples of body and answer, where there are some."""
+    found = []
+    for title, content in (
+        ("body", operation.get("requestBody", {}).get("content", {})),
+        *((f"answer {status}", answer.get("content", {})) for status, answer in operation["responses"].items()),
+    ):
+        for media in content.values():
+            if "example" in media:
+                text = escape(json.dumps(media["example"], indent=2, ensure_ascii=False))
+                found.append(f"<details><summary>Example {title}</summary><pre>{text}</pre></details>")
+    return "".join(found)
+
+
+def _call(verb: str, path: str, operation: dict[str, Any]) -> str:
+    """The operation as a command line."""
+    shown = path.replace("{cell_id}", "882a100d65fffff")
+    body = " -X " + verb if verb != "GET" else ""
+    if "requestBody" in operation:
+        body += " -H 'Content-Type: application/json' -d @body.json"
+    return f"<pre>curl{body} http://127.0.0.1:5000{escape(shown)}</pre>"
+
+
+def _operation(verb: str, path: str, operation: dict[str, Any]) -> str:
     parameters = [
         (
             f"<code>{escape(item['name'])}</code>",
@@ -58,12 +82,13 @@ def _operation(path: str, operation: dict[str, Any]) -> str:
     for status, answer in sorted(operation["responses"].items()):
         shapes = [_type(media["schema"]) for media in answer.get("content", {}).values()]
         answers.append((f"<code>{status}</code>", escape(answer["description"]), ", ".join(shapes)))
-    link = f' <a href="{escape(path)}">try it</a>' if "{" not in path else ""
+    link = f' <a href="{escape(path)}">try it</a>' if "{" not in path and verb == "GET" else ""
     return (
-        f'<section id="{escape(operation["operationId"])}"><h3><span class="verb">GET</span>{escape(path)}</h3>'
+        f'<section id="{escape(operation["operationId"])}"><h3><span class="verb">{verb}</span>{escape(path)}</h3>'
         f"<p><b>{escape(operation['summary'])}</b>{link}</p><p>{escape(operation['description'])}</p>"
         f"{_rows(parameters, ('parameter', 'type', 'default', 'meaning'))}"
         f"{_rows(answers, ('status', 'meaning', 'shape'))}"
+        f"{_call(verb, path, operation)}{_example(operation)}"
         "</section>"
     )
 
@@ -81,7 +106,9 @@ def _schema(name: str, schema: dict[str, Any]) -> str:
 def page(document: dict[str, Any]) -> str:
     """HTML of the whole document."""
     info = document["info"]
-    operations = "".join(_operation(path, item["get"]) for path, item in document["paths"].items())
+    operations = "".join(
+        _operation(verb.upper(), path, one) for path, item in document["paths"].items() for verb, one in item.items()
+    )
     schemas = "".join(_schema(name, item) for name, item in sorted(document["components"]["schemas"].items()))
     intro = "".join(f"<p>{escape(part)}</p>" for part in info["description"].split("\n\n"))
     return (

@@ -1,119 +1,15 @@
-"""Questions and answers of the REST endpoints. The OpenAPI document is made from these models."""
+"""Answers of the REST endpoints. The OpenAPI document is made from these models."""
 
-from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, Field
 
 from smartcity.city import Bounds, PlaceKind
 from smartcity.levels import Level
 from smartcity.messages import ScoredWindow
 
-MOST_CELLS = 10_000
-IN_BOX = "Only cells whose centre is in this box: west,south,east,north in degrees."
-#: A series longer than this is refused: no chart draws it, and it would be a heavy query.
-MOST_POINTS = 5_000
-
-
-def _bounds(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    parts = value.split(",")
-    if len(parts) != 4:
-        raise ValueError("four numbers are needed: west,south,east,north in degrees")
-    west, south, east, north = (float(part) for part in parts)
-    return Bounds(west=west, south=south, east=east, north=north)
-
-
-def _cells(value: Any) -> Any:
-    return [cell for cell in value.split(",") if cell] if isinstance(value, str) else value
-
-
-BoundingBox = Annotated[
-    Bounds,
-    BeforeValidator(_bounds),
-    WithJsonSchema({"type": "string", "examples": ["-74.02,40.70,-73.95,40.80"]}),
-]
-CellIds = Annotated[
-    frozenset[str],
-    BeforeValidator(_cells),
-    WithJsonSchema({"type": "string", "examples": ["882a100d65fffff"]}),
-]
-
-
-class Query(BaseModel):
-    """Base of all queries: a parameter that does not exist is an error, never ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=False)
-
-
-class CellFilter(Query):
-    """Which cells."""
-
-    bbox: BoundingBox | None = Field(default=None, description=IN_BOX)
-    cells: CellIds | None = Field(default=None, description="Only these cells, separated by commas.")
-    limit: int = Field(default=MOST_CELLS, ge=1, le=MOST_CELLS, description="At most this many.")
-
-
-class CurrentTrafficQuery(CellFilter):
-    """Filters of /api/current-traffic."""
-
-    level: Level | None = Field(default=None, description="Only cells at this level now.")
-    min_vehicles: int = Field(
-        default=0, ge=0, le=1_000_000, description="Only cells with so many vehicles in the window."
-    )
-
-
-class PredictionsQuery(CellFilter):
-    """Filters of /api/predictions."""
-
-    level: Level | None = Field(default=None, description="Only cells forecast to be at this level.")
-
-
-class HotspotsQuery(Query):
-    """Filters of /api/hotspots."""
-
-    limit: int = Field(default=10, ge=1, le=500)
-    min_vehicles: int = Field(default=1, ge=0, le=1_000_000, description="Vehicles in the newest window.")
-    bbox: BoundingBox | None = Field(default=None, description=IN_BOX)
-
-
-class HistoricalQuery(Query):
-    """Time range, step and place of /api/historical."""
-
-    from_utc: AwareDatetime | None = Field(
-        default=None,
-        alias="from",
-        description="First moment, with its zone; by default 6 hours before the end.",
-        examples=["2025-12-06T10:00:00Z"],
-    )
-    to_utc: AwareDatetime | None = Field(
-        default=None, alias="to", description="End, not included; by default all there is, forecasts ahead included."
-    )
-    step_minutes: int | None = Field(
-        default=None, ge=1, le=24 * 60, description="Length of a step; by default such that there are at most 360."
-    )
-    cell_id: str | None = Field(default=None, max_length=64, description="One cell; without it the whole city.")
-
-    @model_validator(mode="after")
-    def _is_a_range(self) -> "HistoricalQuery":
-        if self.from_utc and self.to_utc and self.from_utc >= self.to_utc:
-            raise ValueError("'from' must be earlier than 'to'")
-        return self
-
-
-class CellQuery(Query):
-    """How much history /api/cell/<id> shows."""
-
-    hours: float = Field(default=3.0, gt=0, le=48, description="Hours of history before the newest window.")
-
-
-class HealthQuery(Query):
-    """Which of the two questions /api/health answers."""
-
-    check: Literal["ready", "live"] = Field(
-        default="ready", description="'live': 200 as long as the process answers; 'ready': 503 while it cannot serve."
-    )
+NEXT = "What to send as `cursor` for the next page; null on the last."
 
 
 class CurrentTraffic(BaseModel):
@@ -121,6 +17,23 @@ class CurrentTraffic(BaseModel):
 
     data_time_utc: datetime | None = Field(description="End of the newest window; None before the first.")
     cells: list[ScoredWindow]
+    next_cursor: str | None = Field(default=None, description=NEXT)
+
+
+class Outcome(BaseModel):
+    """What then happened, at the time a forecast was for."""
+
+    level: Level
+    avg_speed_mph: float | None
+    came_true: bool | None = Field(description="None where the level that came is unknown.")
+
+
+class TrackRecord(BaseModel):
+    """How good forecasts for one place have been over the last 24 hours of event time."""
+
+    scored: int = Field(description="Forecasts that came due, with the level before, foretold and after known.")
+    accuracy: float = Field(description="Share of them that came true.")
+    persistence_accuracy: float = Field(description="The same rows, had nothing changed.")
 
 
 class Prediction(BaseModel):
@@ -137,13 +50,18 @@ class Prediction(BaseModel):
     model_version: str = Field(description="Version in the registry, or 'persistence'.")
     level_now: Level
     avg_speed_mph_now: float | None
+    track_record: TrackRecord | None = Field(
+        default=None, description="As of now; None where no forecast for the place has come due."
+    )
+    outcome: Outcome | None = Field(default=None, description="With `at`, once the time has come.")
 
 
 class Predictions(BaseModel):
-    """All forecasts as of now."""
+    """All forecasts as of one moment."""
 
     data_time_utc: datetime | None
     predictions: list[Prediction]
+    next_cursor: str | None = Field(default=None, description=NEXT)
 
 
 class HistoryPoint(BaseModel):
@@ -168,6 +86,7 @@ class Historical(BaseModel):
     cell_id: str | None
     step_minutes: int
     series: list[HistoryPoint]
+    next_cursor: str | None = Field(default=None, description=NEXT)
 
 
 class Hotspot(BaseModel):
@@ -282,8 +201,3 @@ class Config(BaseModel):
     places: dict[str, Center] = Field(
         description="Where each sensor stands, by cell_id; empty in a city of H3 cells, whose ids say it."
     )
-
-
-def default_step(span: timedelta, window: timedelta, most: int = 360) -> timedelta:
-    """The shortest whole number of windows that cuts ``span`` into at most ``most`` steps."""
-    return window * max(1, -(-(span // window) // most))

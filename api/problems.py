@@ -28,7 +28,9 @@ class ProblemDetails(BaseModel):
     status: int = Field(ge=400, le=599)
     detail: str
     instance: str = Field(description="Path that was asked for.")
-    errors: list[ParameterError] | None = Field(default=None, description="For 400: each parameter that is wrong.")
+    errors: list[ParameterError] | None = Field(
+        default=None, description="For 400: each parameter or field that is wrong."
+    )
 
 
 class Problem(Exception):
@@ -50,14 +52,23 @@ class Problem(Exception):
 
 def invalid_query(error: ValidationError) -> Problem:
     """Problem 400 from a failed validation, naming each parameter."""
+    return _invalid(error, "query")
+
+
+def invalid_body(error: ValidationError) -> Problem:
+    """Problem 400 from a body that is not what it should be, naming each field."""
+    return _invalid(error, "body")
+
+
+def _invalid(error: ValidationError, of: str) -> Problem:
     found = []
     for item in error.errors(include_url=False, include_context=False, include_input=False):
-        name, *inside = [str(part) for part in item["loc"]] or ["query"]
+        name, *inside = [str(part) for part in item["loc"]] or [of]
         told = ": ".join([*inside, item["msg"].removeprefix("Value error, ")])
         message = "unknown parameter" if item["type"] == "extra_forbidden" else told
         found.append(ParameterError(parameter=name, message=message))
     named = "; ".join(f"{item.parameter}: {item.message}" for item in found)
-    return Problem(400, f"The query is not valid: {named}", errors=found)
+    return Problem(400, f"The {of} is not valid: {named}", errors=found)
 
 
 def respond(problem: Problem) -> Response:

@@ -3,55 +3,41 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 
 from api.hub import Hub, Push
-from api.state import CityState
+from api.places import Places
+from api.state import Cell, CityState
+from api.subscription import EVERYTHING, Subscription
 from api.vehicles import VehicleMap
 from smartcity.messages import SCHEMA_VERSION, CitySummary, MapVehicle
 
 log = logging.getLogger(__name__)
 
 
-def _vehicle(vehicle: MapVehicle) -> dict[str, object]:
-    return vehicle.__dict__
-
-
-def encode_snapshot(
-    sequence: int, cells: Iterable[bytes], vehicles: Iterable[MapVehicle], summary: CitySummary
+def _encode(
+    kind: str,
+    sequence: int,
+    cells: Iterable[Cell],
+    vehicles: Iterable[MapVehicle],
+    summary: bytes,
+    **more: Any,
 ) -> bytes:
-    """JSON of ``messages.Snapshot``; ``cells`` are encoded already."""
+    """JSON of ``messages.Snapshot`` or ``messages.Update``; cells and summary are encoded already."""
     return orjson.dumps(
         {
-            "type": "snapshot",
+            "type": kind,
             "schema_version": SCHEMA_VERSION,
             "sequence": sequence,
             "sent_utc": datetime.now(UTC),
-            "cells": [orjson.Fragment(cell) for cell in cells],
-            "vehicles": [_vehicle(vehicle) for vehicle in vehicles],
-            "summary": orjson.Fragment(summary.model_dump_json()),
-        },
-        option=orjson.OPT_UTC_Z,
-    )
-
-
-def encode_update(
-    sequence: int, cells: Iterable[bytes], moved: Iterable[MapVehicle], gone: list[str], summary: CitySummary
-) -> bytes:
-    """JSON of ``messages.Update``."""
-    return orjson.dumps(
-        {
-            "type": "update",
-            "schema_version": SCHEMA_VERSION,
-            "sequence": sequence,
-            "sent_utc": datetime.now(UTC),
-            "cells": [orjson.Fragment(cell) for cell in cells],
-            "vehicles": [_vehicle(vehicle) for vehicle in moved],
-            "vehicles_gone": gone,
-            "summary": orjson.Fragment(summary.model_dump_json()),
+            "cells": [orjson.Fragment(cell.json) for cell in cells],
+            "vehicles": [vehicle.__dict__ for vehicle in vehicles],
+            **more,
+            "summary": orjson.Fragment(summary),
         },
         option=orjson.OPT_UTC_Z,
     )
@@ -65,38 +51,66 @@ class Pusher(threading.Thread):
         vehicles: vehicles on the map.
         summarise: the KPI row as of now.
         seconds: interval.
+        places: where each cell is, as known now.
+        alerts: what was raised or cleared since the last call.
 
     """
 
     def __init__(
-        self, state: CityState, vehicles: VehicleMap, summarise: Callable[[], CitySummary], seconds: float
+        self,
+        state: CityState,
+        vehicles: VehicleMap,
+        summarise: Callable[[], CitySummary],
+        seconds: float,
+        places: Callable[[], Places],
+        alerts: Callable[[], list[Mapping[str, Any]]] = list,
     ) -> None:
         super().__init__(name="pusher", daemon=True)
         self._state = state
         self._vehicles = vehicles
         self._summarise = summarise
         self._seconds = seconds
+        self._places = places
+        self._alerts = alerts
         self._ending = threading.Event()
         #: Held while a push goes out, so that a Socket.IO client joins between two pushes, never within one.
         self.lock = threading.Lock()
         self.listeners: list[Callable[[Push], None]] = []
         self.hub = Hub(self._snapshot)
 
-    def _snapshot(self, sequence: int) -> bytes:
+    def _snapshot(self, sequence: int, part: Subscription) -> bytes:
         _, cells = self._state.view()
-        return encode_snapshot(
-            sequence, [cell.json for cell in cells.values()], self._vehicles.all(), self._summarise()
-        )
+        vehicles = self._vehicles.all()
+        summary = self._summarise().model_dump_json().encode()
+        if part.whole:
+            return _encode("snapshot", sequence, cells.values(), vehicles, summary)
+        places = self._places()
+        chosen = [cell for name, cell in cells.items() if part.has_cell(name, places)]
+        return _encode("snapshot", sequence, chosen, filter(part.has_vehicle, vehicles), summary)
 
-    def _update(self, sequence: int) -> bytes:
-        cells = self._state.drain()
+    def _update(self, sequence: int) -> Push:
+        cells = self._state.drain_cells()
         moved, gone = self._vehicles.drain()
-        return encode_update(sequence, cells, moved, gone, self._summarise())
+        summary = self._summarise().model_dump_json().encode()
+        alerts = self._alerts()
+        places = self._places()
+
+        def encode(part: Subscription) -> bytes:
+            if part.whole:
+                return _encode("update", sequence, cells, moved, summary, vehicles_gone=gone, alerts=alerts)
+            chosen = [cell for cell in cells if part.has_cell(cell.window.cell_id, places)]
+            inside = [vehicle for vehicle in moved if part.has_vehicle(vehicle)]
+            # A vehicle that moved out of the box has gone from there; who never saw it ignores that.
+            left = [] if part.bbox is None else [v.vehicle_id for v in moved if not part.has_vehicle(v)]
+            away = [*gone, *left] if part.bbox is not None else []
+            return _encode("update", sequence, chosen, inside, summary, vehicles_gone=away, alerts=alerts)
+
+        return Push(sequence, "update", encode(EVERYTHING), encode)
 
     def push(self) -> None:
         """Publish one update now."""
         with self.lock:
-            push = self.hub.publish("update", self._update)
+            push = self.hub.publish(self._update)
             for listener in self.listeners:
                 listener(push)
 
@@ -111,8 +125,8 @@ class Pusher(threading.Thread):
             due = max(due + self._seconds, time.monotonic())
 
     def stop(self) -> None:
-        """Stop pushing and let the clients go."""
+        """Stop pushing."""
         self._ending.set()
-        self.hub.close()
+        self.hub.closed = True
         if self.is_alive():
             self.join(3.0)

@@ -28,9 +28,17 @@ class StreamWorker(ThreadWorker):  # type: ignore[misc]
         threading.Thread(target=self._let_go, daemon=True).start()
         super().handle_exit(sig, frame)
 
+    def finish_request(self, conn: Any, fs: Any) -> None:
+        """A request is done; a socket that was handed over to the stream's loop is not ours to close any more."""
+        if conn.sock.fileno() == -1:
+            self.nr_conns -= 1
+        else:
+            super().finish_request(conn, fs)
+
     def _let_go(self) -> None:
         parts = _parts(self)
         parts.pusher.stop()
+        parts.loop.stop()
         sockets.close_all(parts.socketio)
 
 

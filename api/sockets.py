@@ -1,34 +1,36 @@
 """``/ws/stream``, spoken two ways: a plain WebSocket, and Socket.IO with that namespace. Same messages, same JSON.
 
 On connect a ``snapshot``, then an ``update`` every push. A client that missed a sequence number asks for a new
-snapshot: ``{"type": "resync"}`` on the plain socket, the event ``resync`` on Socket.IO.
+snapshot: ``{"type": "resync"}`` on the plain socket, the event ``resync`` on Socket.IO. ``subscribe`` with ``bbox`` or
+``cells`` brings a snapshot of that part, and from then on that part only.
 """
 
 import logging
 import socket
-import struct
-import threading
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from flask import Flask, request
-from flask_sock import Sock
+from flask import Flask, Response, request
 from flask_socketio import Namespace, SocketIO, join_room
-from simple_websocket import ConnectionClosed, Server
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
-from api.hub import Hub, Push
+from api.hub import Push
+from api.problems import Problem
 from api.push import Pusher
 from api.security import Gate
+from api.streamloop import MOST_MESSAGE_BYTES, PING_SECONDS, StreamLoop
+from api.subscription import EVERYTHING, Subscription
 
 log = logging.getLogger(__name__)
 
 PATH = "/ws/stream"
-#: A client that takes no byte for this long is dropped.
-SEND_TIMEOUT_SECONDS = 10
+#: A client takes the answer to its handshake within this long.
+HANDSHAKE_SECONDS = 5.0
 #: A Socket.IO client with this many packets waiting is dropped.
 MOST_WAITING = 16
-PING_SECONDS = 20
-MOST_MESSAGE_BYTES = 4096
 ROOM = "live"
 
 
@@ -46,85 +48,69 @@ class Codec:
         return orjson.loads(text)
 
 
-class _Daemon(threading.Thread):
-    """A reader of a client's socket that does not keep the process from ending."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(daemon=True, **options)
-
-
-class _Wire:
-    """A client's socket for two writers: our frames and the library's pongs must not mix mid-frame."""
-
-    def __init__(self, raw: socket.socket) -> None:
-        self._raw = raw
-        self._lock = threading.Lock()
-        limit = struct.pack("ll", SEND_TIMEOUT_SECONDS, 0)
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def send(self, data: bytes) -> int:
-        """Send all of ``data``. Raises: OSError where the client takes nothing for the time limit."""
-        with self._lock:
-            self._raw.sendall(data)
-        return len(data)
-
-    def drop(self) -> None:
-        """End the connection without waiting for the client."""
-        try:
-            self._raw.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            log.debug("client was gone already")
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._raw, name)
-
-
-def _wants_resync(text: str | bytes) -> bool:
+def _accept(environ: Mapping[str, Any]) -> bytes:
+    """The answer to a handshake. Raises: Problem 400 where it is none."""
+    headers = [
+        (name[5:].replace("_", "-").lower().encode(), str(value).encode("latin-1"))
+        for name, value in environ.items()
+        if name.startswith("HTTP_")
+    ]
+    target = environ.get("PATH_INFO", PATH)
+    parser = WSConnection(ConnectionType.SERVER)
     try:
-        message = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return False
-    return isinstance(message, dict) and message.get("type") == "resync"
+        parser.initiate_upgrade_connection(headers, target)
+        return bytes(parser.send(AcceptConnection()))
+    except (RemoteProtocolError, LocalProtocolError) as error:
+        raise Problem(400, f"This is no WebSocket handshake: {error}.") from error
 
 
-def _asked_for_snapshot(ws: Server) -> bool:
-    asked = False
-    while (text := ws.receive(timeout=0)) is not None:
-        asked = asked or _wants_resync(text)
-    return asked
+def _raw_socket(environ: Mapping[str, Any]) -> socket.socket:
+    """The client's socket, which from now on is nobody's but ours: the server's own object no longer has it."""
+    served = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
+    if not isinstance(served, socket.socket):
+        raise Problem(501, "This server cannot hand a WebSocket over.")
+    return socket.socket(fileno=served.detach())
 
 
-def serve_plain(ws: Server, hub: Hub, seconds: float) -> None:
-    """Feed one plain client until it leaves, is too slow, or the hub closes."""
-    wire = _Wire(ws.sock)
-    ws.sock = wire
-    hub.join()
+class _HandedOver(Response):
+    """What a web server gets for a request whose socket it no longer has: told in the way that it takes quietly."""
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        if "gunicorn.socket" in environ:
+            raise StopIteration
+        raise ConnectionAbortedError
+
+
+def open_stream(loop: StreamLoop) -> Response:
+    """Shake hands and hand the client to the loop. Raises: Problem where the request is wrong or the loop full."""
     try:
-        push: Push | None = hub.snapshot()
-        sequence = 0
-        while ws.connected and not hub.closed:
-            if push is not None:
-                wire.send(push.frame)
-                sequence = push.sequence
-            push = hub.snapshot() if _asked_for_snapshot(ws) else hub.after(sequence, timeout=seconds)
-    except OSError as error:
-        log.info("dropped a WebSocket client: %s", error)
-        wire.drop()
-    except ConnectionClosed:
-        log.debug("client left")
-    finally:
-        hub.leave()
+        part = Subscription.of(request.args.to_dict())
+    except ValueError as error:
+        raise Problem(400, f"The query is not valid: {error}") from error
+    if loop.full:
+        raise Problem(
+            503, "As many WebSocket clients are connected as this server takes.", headers={"Retry-After": "30"}
+        )
+    answer = _accept(request.environ)
+    raw = _raw_socket(request.environ)
+    raw.settimeout(HANDSHAKE_SECONDS)
+    try:
+        raw.sendall(answer)
+        loop.adopt(raw, part)
+    except OSError:
+        raw.close()
+    return _HandedOver()
 
 
 class Stream(Namespace):  # type: ignore[misc]
-    """The Socket.IO side: events ``snapshot`` and ``update`` to the client, ``resync`` from it."""
+    """The Socket.IO side: events ``snapshot`` and ``update`` to the client, ``resync`` and ``subscribe`` from it."""
 
     def __init__(self, socketio: SocketIO, pusher: Pusher, gate: Gate) -> None:
         super().__init__(PATH)
         self._socketio = socketio
         self._pusher = pusher
         self._gate = gate
+        self._parts: dict[str, Subscription] = {}
         pusher.listeners.append(self.broadcast)
 
     def on_connect(self, auth: Any = None) -> bool | None:
@@ -132,17 +118,33 @@ class Stream(Namespace):  # type: ignore[misc]
         token = auth.get("token") if isinstance(auth, dict) else None
         if not self._gate.admits(request, token):
             return False
-        with self._pusher.lock:
-            self._send_snapshot()
-            join_room(ROOM)
+        self._join(EVERYTHING)
         return None
+
+    def on_disconnect(self, *_: Any) -> None:
+        """Forget what it was subscribed to."""
+        self._parts.pop(request.sid, None)  # type: ignore[attr-defined]
 
     def on_resync(self, _: Any = None) -> None:
         """Send a new snapshot."""
-        self._send_snapshot()
+        self._send_snapshot(self._parts.get(request.sid, EVERYTHING))  # type: ignore[attr-defined]
 
-    def _send_snapshot(self) -> None:
-        push = self._pusher.hub.snapshot()
+    def on_subscribe(self, asked: Any = None) -> None:
+        """Send a snapshot of a part of the city, and from now on that part only."""
+        try:
+            self._join(Subscription.of(asked or {}))
+        except ValueError as error:
+            self._socketio.emit("error", {"type": "error", "detail": str(error)}, namespace=PATH, to=request.sid)  # type: ignore[attr-defined]
+
+    def _join(self, part: Subscription) -> None:
+        sid: str = request.sid  # type: ignore[attr-defined]
+        with self._pusher.lock:
+            self._parts[sid] = part
+            self._send_snapshot(part)
+            join_room(ROOM)
+
+    def _send_snapshot(self, part: Subscription) -> None:
+        push = self._pusher.hub.snapshot(part)
         self._socketio.emit(push.event, orjson.Fragment(push.json), namespace=PATH, to=request.sid)  # type: ignore[attr-defined]
 
     def broadcast(self, push: Push) -> None:
@@ -153,7 +155,9 @@ class Stream(Namespace):  # type: ignore[misc]
             if client is not None and client.queue.qsize() > MOST_WAITING:
                 log.info("dropped a slow Socket.IO client %s", sid)
                 client.close(wait=False, abort=True)
-        self._socketio.emit(push.event, orjson.Fragment(push.json), namespace=PATH, to=ROOM)
+                continue
+            part = self._parts.get(sid, EVERYTHING)
+            self._socketio.emit(push.event, orjson.Fragment(push.json_for(part)), namespace=PATH, to=sid)
 
 
 def close_all(socketio: SocketIO) -> None:
@@ -167,18 +171,13 @@ def count(socketio: SocketIO) -> int:
     return sum(1 for _ in socketio.server.manager.get_participants(PATH, ROOM))
 
 
-def install(app: Flask, pusher: Pusher, gate: Gate, seconds: float) -> SocketIO:
+def install(app: Flask, pusher: Pusher, loop: StreamLoop, gate: Gate) -> SocketIO:
     """Put both kinds of clients on ``app``."""
-    app.config["SOCK_SERVER_OPTIONS"] = {
-        "ping_interval": PING_SECONDS,
-        "max_message_size": MOST_MESSAGE_BYTES,
-        "thread_class": _Daemon,
-    }
-    sock = Sock(app)
+    pusher.listeners.append(loop.publish)
 
-    @sock.route(PATH)  # type: ignore[untyped-decorator]
-    def stream(ws: Server) -> None:
-        serve_plain(ws, pusher.hub, seconds)
+    @app.get(PATH, websocket=True)
+    def stream() -> Response:
+        return open_stream(loop)
 
     socketio = SocketIO(
         app,
@@ -187,6 +186,7 @@ def install(app: Flask, pusher: Pusher, gate: Gate, seconds: float) -> SocketIO:
         manage_session=False,
         max_http_buffer_size=MOST_MESSAGE_BYTES,
         ping_interval=PING_SECONDS,
+        cors_allowed_origins=gate.origins or None,
     )
     socketio.on_namespace(Stream(socketio, pusher, gate))
     return socketio

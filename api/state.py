@@ -108,9 +108,9 @@ class CityState:
             cell = self._cells.get(cell_id)
         return cell.window if cell else None
 
-    def drain(self) -> list[bytes]:
-        """JSON of the cells that changed since the last call."""
+    def drain_cells(self) -> list[Cell]:
+        """The cells that changed since the last call."""
         with self._lock:
-            changed = [self._cells[cell_id].json for cell_id in self._changed if cell_id in self._cells]
+            changed = [self._cells[cell_id] for cell_id in self._changed if cell_id in self._cells]
             self._changed.clear()
         return changed

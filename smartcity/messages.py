@@ -90,6 +90,22 @@ class CitySummary(Message):
     model_version: str | None
 
 
+class AlertMessage(Message):
+    """An alert was raised, or is over."""
+
+    alert_id: str
+    rule_id: str
+    rule_name: str
+    event: Literal["raised", "cleared"]
+    looks_at: Literal["now", "forecast"]
+    level: Level
+    share: float = Field(description="Share of the rule's known cells at its level or worse, 0..1.")
+    cells: list[str] = Field(description="Those cells, when it was raised.")
+    data_time_utc: datetime = Field(description="As of when, in the time of the data.")
+    raised_utc: datetime
+    cleared_utc: datetime | None
+
+
 class Snapshot(Message):
     """The whole state, sent on connect and after a gap."""
 
@@ -112,4 +128,5 @@ class Update(Message):
     cells: list[ScoredWindow]
     vehicles: list[MapVehicle]
     vehicles_gone: list[str] = Field(description="vehicle_ids to take off the map.")
+    alerts: list[AlertMessage] = Field(default=[], description="Alerts raised or cleared since.")
     summary: CitySummary

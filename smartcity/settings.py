@@ -53,9 +53,27 @@ class Settings(BaseSettings):
     history_days: int = Field(
         default=30, ge=1, le=3650, description="Days of scored windows that the serving database keeps."
     )
+    rollup_days: int = Field(
+        default=400, ge=1, le=36500, description="Days of hourly sums of windows that the serving database keeps."
+    )
     push_seconds: float = Field(default=2.0, gt=0, description="Interval of WebSocket updates.")
     api_threads: int = Field(
-        default=256, ge=8, le=10_000, description="Requests and WebSocket clients that the API serves at once."
+        default=256, ge=8, le=10_000, description="Requests and Socket.IO clients that the API serves at once."
+    )
+    api_sockets: int = Field(default=10_000, ge=1, description="Plain WebSocket clients at most, beside the threads.")
+    cors_origins: str = Field(
+        default="", description="Pages of other hosts that may use the API: https://one.example,https://two.example."
+    )
+    rate_per_second: float = Field(
+        default=100.0, ge=0, description="Requests a second that one address may make for long; 0: no limit."
+    )
+    rate_burst: int = Field(default=400, ge=1, description="Requests that it may make at once.")
+    trusted_proxies: int = Field(
+        default=0, ge=0, le=5, description="Proxies in front whose X-Forwarded-For and -Proto are believed."
+    )
+    log_json: bool = Field(default=False, description="Whether the API logs JSON lines, one for each request.")
+    webhook_private: bool = Field(
+        default=False, description="Whether webhooks may go to loopback and private addresses."
     )
     max_map_vehicles: int = Field(default=5000, ge=0, description="Vehicles sent to a map; thinned fairly above it.")
 

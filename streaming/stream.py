@@ -131,7 +131,12 @@ def _run(settings: Settings, dataset: Dataset, rebuild: bool) -> None:
         spark.stop()
         return
     live = LiveCity(dataset.city, scoring.profile, scoring.model)
-    retention = Retention(engine, timedelta(days=settings.history_days))
+    retention = Retention(
+        engine,
+        timedelta(days=settings.history_days),
+        timedelta(days=settings.rollup_days),
+        timedelta(minutes=dataset.city.window_minutes),
+    )
     sink = WindowSink(live, scoring.profile, engine, Outbox(settings), watch, retention)
     sink.restore(count=not checkpoints[WINDOWS_QUERY].is_fresh)
     running = queries(spark, settings, dataset, checkpoints, sink, RejectedSink(engine, Outbox(settings)))

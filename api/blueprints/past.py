@@ -1,4 +1,4 @@
-"""The past: series of the city or one cell."""
+"""The past: series of the city, of some cells or of one."""
 
 from datetime import datetime, timedelta
 
@@ -7,8 +7,9 @@ from flask import Blueprint
 from api import history
 from api.context import Context
 from api.endpoint import endpoint
-from api.models import MOST_POINTS, Historical, HistoricalQuery, HistoryPoint, default_step
+from api.models import Historical, HistoryPoint
 from api.problems import ParameterError, Problem
+from api.queries import MOST_POINTS, Format, HistoricalQuery, default_step
 from smartcity.store.reader import newest_window_start
 
 blueprint = Blueprint("history", __name__)
@@ -37,23 +38,50 @@ def _wrong(parameter: str, message: str) -> Problem:
     return Problem(400, f"The query is not valid: {parameter}: {message}", errors=[error])
 
 
-@endpoint(blueprint, "/api/historical", query=HistoricalQuery, answer=Historical, problems=(503,))
+def _choice(context: Context, query: HistoricalQuery) -> history.Choice:
+    if query.cell_id is not None:
+        ids: tuple[str, ...] | None = (query.cell_id,)
+    elif query.cells is not None:
+        ids = tuple(sorted(query.cells))
+    elif query.bbox is not None:
+        ids = tuple(sorted(name for name in context.known_cells() if context.places.inside(name, query.bbox)))
+    else:
+        ids = None
+    return history.Choice(ids, query.min_vehicles)
+
+
+@endpoint(
+    blueprint,
+    "/api/historical",
+    query=HistoricalQuery,
+    answer=Historical,
+    problems=(503,),
+    rows={Format.CSV: "series"},
+)
 def historical(context: Context, query: HistoricalQuery) -> Historical:
     """Speed, ratio and share of congested cells over time, beside the share that was expected for that time.
 
-    The whole city or one cell. The expected share is the mean of the forecasts' probabilities of high: the likeliest
-    level of each cell would understate it, since few cells are likelier high than not. Each forecast stands at the time
-    it is for, so share_high and forecast_share_high of a step can be compared; steps ahead of the newest window have a
-    forecast only.
+    The whole city, some cells, or one. The expected share is the mean of the forecasts' probabilities of high: the
+    likeliest level of each cell would understate it, since few cells are likelier high than not. Each forecast stands
+    at the time it is for, so share_high and forecast_share_high of a step can be compared; steps ahead of the newest
+    window have a forecast only. What is older than the database's retention comes from the lake, without forecasts.
     """
-    newest = newest_window_start(context.engine)
+    newest = newest_window_start(context.engine) or context.newest_of_lake()
     if newest is None:
         step = query.step_minutes or context.city.window_minutes
         return Historical(cell_id=query.cell_id, step_minutes=step, series=[])
-    span = _span(context, query, newest)
+    span, choice = _span(context, query, newest), _choice(context, query)
 
     def compute() -> list[HistoryPoint]:
-        return history.series(context.engine, span, context.window, context.horizon, query.cell_id)
+        return context.series(span, choice, query.aggregation)
 
-    series = context.answers.get(("series", span, query.cell_id), compute)
-    return Historical(cell_id=query.cell_id, step_minutes=int(span.step.total_seconds() // 60), series=series)
+    series = context.answers.get(("series", span, choice, query.aggregation), compute)
+    after = [point for point in series if query.cursor is None or point.time_utc > query.cursor]
+    page = after[: query.limit]
+    following = page[-1].time_utc.isoformat().replace("+00:00", "Z") if len(after) > len(page) else None
+    return Historical(
+        cell_id=query.cell_id,
+        step_minutes=int(span.step.total_seconds() // 60),
+        series=page,
+        next_cursor=following,
+    )

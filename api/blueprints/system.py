@@ -10,7 +10,8 @@ from api import docs, openapi
 from api.context import Context
 from api.endpoint import endpoint, json_response
 from api.health import judge
-from api.models import Center, CityConfig, Config, Health, HealthQuery, LevelsConfig, Links, Query, Stats
+from api.models import Center, CityConfig, Config, Health, LevelsConfig, Links, Stats
+from api.queries import HealthQuery, Query
 from smartcity import levels
 
 blueprint = Blueprint("system", __name__)
@@ -65,13 +66,13 @@ def stats(context: Context, query: Query) -> Stats:
 
 
 @endpoint(blueprint, "/api/config", answer=Config)
-def config(context: Context, query: Query) -> Response:
+def config(context: Context, query: Query) -> Config:
     """What a front end needs to set itself up: the city, its outline and sensors, the levels' thresholds, links.
 
     Links are those pages that answer now; the others are null.
     """
     city = context.city
-    answer = Config(
+    return Config(
         city=CityConfig(**city.model_dump(include=set(CityConfig.model_fields))),
         levels=LevelsConfig(
             low_from_ratio=levels.LOW_FROM_RATIO,
@@ -83,7 +84,6 @@ def config(context: Context, query: Query) -> Response:
         outline=context.outline,
         places={name: Center(latitude=at[0], longitude=at[1]) for name, at in context.places.sensors.items()},
     )
-    return json_response(answer, cache_control="no-cache")
 
 
 @blueprint.get("/api/openapi.json")

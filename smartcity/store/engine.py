@@ -9,7 +9,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from smartcity.errors import SettingsError
 from smartcity.settings import Settings
-from smartcity.store.tables import Base
+from smartcity.store.migrate import migrate
 
 __all__ = ["Connection", "Engine", "create_all", "create_engine"]
 
@@ -36,8 +36,8 @@ def create_engine(settings: Settings) -> Engine:
 
 
 def create_all(engine: Engine) -> None:
-    """Make the tables that are not there yet."""
-    Base.metadata.create_all(engine)
+    """Bring the database to the newest schema; two processes that start at once do it one after the other."""
+    migrate(engine)
 
 
 def _sqlite(address: str, file: str | None) -> Engine:

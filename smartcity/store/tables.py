@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from sqlalchemy import BigInteger, DateTime, Float, Index, Integer, String, TypeDecorator
+from sqlalchemy import JSON, BigInteger, Boolean, DateTime, Float, Index, Integer, String, Text, TypeDecorator
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -91,3 +91,85 @@ class StreamProgress(Base):
     total_rejected: Mapped[int] = mapped_column(BigInteger)
     total_late: Mapped[int] = mapped_column(BigInteger)
     model_version: Mapped[str | None] = mapped_column(String(32))
+
+
+#: ``RollupRow.cell_id`` of the whole city: what a year of it needs is then read without a row of its cells.
+WHOLE_CITY = ""
+
+
+class RollupRow(Base):
+    """Windows of one place summed over 15 minutes or an hour, and the forecasts that were made for that time."""
+
+    __tablename__ = "window_rollups"
+    __table_args__ = (Index("window_rollups_by_time", "period_minutes", "start_utc"),)
+
+    period_minutes: Mapped[int] = mapped_column(Integer, primary_key=True)
+    cell_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    start_utc: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    windows: Mapped[int] = mapped_column(Integer)
+    vehicle_count: Mapped[int] = mapped_column(BigInteger)
+    position_count: Mapped[int] = mapped_column(BigInteger)
+    speed_positions: Mapped[float] = mapped_column(Float)
+    known: Mapped[int] = mapped_column(BigInteger)
+    ratio_sum: Mapped[float] = mapped_column(Float)
+    high: Mapped[int] = mapped_column(BigInteger)
+    least_speed_mph: Mapped[float | None] = mapped_column(Float)
+    most_speed_mph: Mapped[float | None] = mapped_column(Float)
+    least_ratio: Mapped[float | None] = mapped_column(Float)
+    most_ratio: Mapped[float | None] = mapped_column(Float)
+    least_share_high: Mapped[float | None] = mapped_column(Float)
+    most_share_high: Mapped[float | None] = mapped_column(Float)
+    forecasts: Mapped[int] = mapped_column(BigInteger)
+    chance_high_sum: Mapped[float] = mapped_column(Float)
+
+
+class AlertRule(Base):
+    """When somebody wants to be told."""
+
+    __tablename__ = "alert_rules"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    cells: Mapped[list[str] | None] = mapped_column(JSON)
+    bbox: Mapped[list[float] | None] = mapped_column(JSON)
+    looks_at: Mapped[str] = mapped_column(String(8))
+    level: Mapped[str] = mapped_column(String(8))
+    min_share: Mapped[float] = mapped_column(Float)
+    clear_share: Mapped[float] = mapped_column(Float)
+    min_minutes: Mapped[float] = mapped_column(Float)
+    clear_minutes: Mapped[float] = mapped_column(Float)
+    webhook_url: Mapped[str | None] = mapped_column(Text)
+    webhook_secret: Mapped[str | None] = mapped_column(String(128))
+    created_utc: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class AlertRow(Base):
+    """One time that a rule held: from when, until when. Its id is the rule's and the moment: a repeat is no second."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (Index("alerts_by_time", "raised_utc"), Index("alerts_by_rule", "rule_id"))
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    rule_id: Mapped[str] = mapped_column(String(32))
+    rule_name: Mapped[str] = mapped_column(String(200))
+    raised_utc: Mapped[datetime] = mapped_column(UtcDateTime)
+    cleared_utc: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    share: Mapped[float] = mapped_column(Float)
+    cells: Mapped[list[str]] = mapped_column(JSON)
+
+
+class DeliveryRow(Base):
+    """A webhook to be sent, tried until it is taken or given up; it survives a restart."""
+
+    __tablename__ = "alert_deliveries"
+    __table_args__ = (Index("alert_deliveries_by_due", "due_utc"),)
+
+    id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    rule_id: Mapped[str] = mapped_column(String(32))
+    url: Mapped[str] = mapped_column(Text)
+    body: Mapped[str] = mapped_column(Text)
+    attempts: Mapped[int] = mapped_column(Integer)
+    due_utc: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    delivered_utc: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    given_up: Mapped[bool] = mapped_column(Boolean)
+    last_error: Mapped[str | None] = mapped_column(String(200))

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, Executable, Table, delete, select, up
 from sqlalchemy.dialects import postgresql, sqlite
 
 from smartcity.messages import ScoredWindow
-from smartcity.store.tables import StreamProgress, WindowRow
+from smartcity.store.tables import Base, StreamProgress, WindowRow
 
 #: Column values of one window row.
 Row = dict[str, Any]
@@ -140,6 +140,11 @@ def prune_windows(engine: Engine, before: datetime) -> int:
     """Delete windows that started before ``before``. Returns: how many."""
     with engine.begin() as connection:
         return connection.execute(delete(WindowRow).where(WindowRow.window_start_utc < before)).rowcount
+
+
+def upsert(connection: Connection, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows, or replace those that are there, by the table's key."""
+    _upsert(connection, table.__table__, rows)  # type: ignore[arg-type]
 
 
 def _upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], keep: Sequence[str] = ()) -> None:

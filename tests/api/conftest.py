@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from api.app import create_app
 from api.context import Context
@@ -78,6 +79,18 @@ def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
+class Handler(WSGIRequestHandler):
+    """Takes it quietly that a WebSocket's connection was handed over, as the real server does."""
+
+    def handle(self) -> None:
+        with suppress(OSError):
+            super().handle()
+
+    def finish(self) -> None:
+        with suppress(OSError):
+            super().finish()
+
+
 @dataclass
 class Running:
     context: Context
@@ -87,11 +100,13 @@ class Running:
 @pytest.fixture
 def running(app: Flask, context: Context) -> Iterator[Running]:
     """The application behind a real threaded HTTP server, its pusher at work."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Handler)
     serving = threading.Thread(target=server.serve_forever, daemon=True)
     serving.start()
+    context.loop.start()
     context.pusher.start()
     yield Running(context, server.server_port)
     context.pusher.stop()
+    context.loop.stop()
     server.shutdown()
     serving.join(5)

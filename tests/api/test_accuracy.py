@@ -38,7 +38,7 @@ def test_counts_forecasts_that_came_true_and_those_that_persistence_had_right(en
         scored("c", CAME, 0.4, "high"),
     )
     with engine.connect() as connection:
-        score = score_target(connection, start_of(CAME), start_of(CAME) + WINDOW).model
+        score = score_target(connection, start_of(CAME), start_of(CAME) + WINDOW).live.model
     assert score == Score(scored=3, correct=2, persistence_correct=1)
     assert (score.accuracy, score.persistence_accuracy) == (0.6667, 0.3333)
 

@@ -3,7 +3,7 @@ from datetime import timedelta
 from flask.testing import FlaskClient
 
 from api.context import Context
-from api.models import default_step
+from api.queries import default_step
 from smartcity.store.writer import upsert_windows, window_row
 from tests.api.rows import FAST, QUIET, SLOW, SUMS, scored, start_of
 

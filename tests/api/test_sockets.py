@@ -11,8 +11,10 @@ import socketio
 import websocket
 from flask import Flask
 
-from api import sockets
+from api import streamloop
 from api.context import Context
+from api.hub import Hub, Push
+from api.streamloop import StreamLoop
 from smartcity.messages import Snapshot, Update
 from tests.api.conftest import Running
 from tests.api.rows import FAST, QUIET, SLOW, scored
@@ -118,7 +120,7 @@ def ends(client: websocket.WebSocket) -> bool:
 
 def test_a_message_too_large_ends_that_client_only(running: Running) -> None:
     other, client = connect(running), connect(running)
-    client.send("x" * 100_000)
+    client.send("x" * 300_000)
     assert ends(client)
     assert receive(other)["type"] == "snapshot"
     other.close()
@@ -127,7 +129,7 @@ def test_a_message_too_large_ends_that_client_only(running: Running) -> None:
 def test_a_client_that_reads_nothing_is_dropped_and_does_not_hold_up_others(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sockets, "SEND_TIMEOUT_SECONDS", 1)
+    monkeypatch.setattr(streamloop, "SEND_TIMEOUT_SECONDS", 1)
     many = [scored(f"cell-{number}", -1, 0.9, "low", forecast="low") for number in range(3000)]
     stuck = socket.create_connection(("127.0.0.1", running.port))
     stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -135,7 +137,7 @@ def test_a_client_that_reads_nothing_is_dropped_and_does_not_hold_up_others(
         b"GET /ws/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     )
-    until(lambda: running.context.pusher.hub.clients == 1)
+    until(lambda: running.context.loop.clients == 1)
     quick = connect(running)
     receive(quick)
     stop = threading.Event()
@@ -146,7 +148,7 @@ def test_a_client_that_reads_nothing_is_dropped_and_does_not_hold_up_others(
 
     threading.Thread(target=keep_changing, daemon=True).start()
     end = time.monotonic() + 60
-    while running.context.pusher.hub.clients == 2:
+    while running.context.loop.clients == 2:
         assert time.monotonic() < end, "the client that reads nothing is still there"
         # Fails after the client's own 10 seconds, should the one that is stuck hold up this one.
         receive(quick)
@@ -156,24 +158,75 @@ def test_a_client_that_reads_nothing_is_dropped_and_does_not_hold_up_others(
     stuck.close()
 
 
-def test_a_client_that_fell_behind_continues_with_a_snapshot() -> None:
-    from api.hub import Hub
+def test_a_slow_client_gets_a_snapshot_for_what_it_missed_and_the_others_get_all() -> None:
+    hub = Hub(lambda sequence, part: b"whole %d" % sequence)
+    loop = StreamLoop(hub, 10)
+    ours, theirs = socket.socketpair()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    loop.start()
+    loop.adopt(ours)
+    big = b"x" * 1_000_000
+    for _ in range(3):
+        loop.publish(hub.publish(lambda sequence: Push(sequence, "update", big)))
+    until(lambda: loop.thinned == 1)
+    got = b""
+    theirs.settimeout(10)
+    while not got.endswith(b"whole 3"):
+        got += theirs.recv(65536)
+    # The first snapshot, one update in whole, and one snapshot for the two that it missed.
+    assert got.count(big) == 1
+    assert got.count(b"whole") == 2
+    loop.stop()
 
-    hub = Hub(lambda sequence: b"whole %d" % sequence, kept=2)
-    for _ in range(5):
-        hub.publish("update", lambda sequence: b"part %d" % sequence)
-    assert hub.after(4, 0).json == b"part 5"
-    assert hub.after(3, 0).json == b"part 4"
-    assert hub.after(1, 0).json == b"whole 5"
-    assert hub.after(5, 0) is None
+
+def test_a_part_of_the_city_is_a_snapshot_and_updates_of_that_part(running: Running) -> None:
+    client = websocket.create_connection(f"ws://127.0.0.1:{running.port}/ws/stream?cells={FAST}", timeout=10)
+    assert [cell["cell_id"] for cell in receive(client)["cells"]] == [FAST]
+    running.context.state.apply([scored(SLOW, -1, 0.9, "low"), scored(FAST, -1, 0.4, "high")])
+    found = next(message for message in (receive(client) for _ in range(20)) if message["cells"])
+    assert [cell["cell_id"] for cell in found["cells"]] == [FAST]
+    client.send('{"type": "subscribe", "bbox": "-74.00,40.74,-73.97,40.77"}')
+    until(lambda: receive(client)["type"] == "snapshot")
+    client.send('{"type": "subscribe"}')
+    snapshot = next(message for message in (receive(client) for _ in range(9)) if message["type"] == "snapshot")
+    assert len(snapshot["cells"]) == 3
+    client.send('{"type": "subscribe", "bbox": "nonsense"}')
+    assert "error" in [receive(client)["type"] for _ in range(3)]
+    client.close()
+
+
+def test_a_socketio_client_can_have_a_part_too(running: Running) -> None:
+    listener = Listener(running, ["websocket"])
+    until(lambda: listener.messages)
+    listener.client.emit("subscribe", {"cells": [QUIET]}, namespace="/ws/stream")
+    until(lambda: [message["type"] for message in listener.messages].count("snapshot") == 2)
+    snapshots = [message for message in listener.messages if message["type"] == "snapshot"]
+    assert [cell["cell_id"] for cell in snapshots[1]["cells"]] == [QUIET]
+    listener.client.disconnect()
+
+
+def test_a_client_that_talks_too_much_is_dropped(running: Running) -> None:
+    client = connect(running)
+    for _ in range(100):
+        client.send('{"type": "resync"}')
+    assert ends(client)
+    assert running.context.loop.dropped == 1
+
+
+def test_no_more_clients_are_taken_than_the_setting_says(running: Running) -> None:
+    running.context.loop._most = 1
+    first = connect(running)
+    receive(first)
+    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+        connect(running)
+    assert refused.value.status_code == 503
+    first.close()
 
 
 @pytest.mark.parametrize("size", [0, 125, 126, 65535, 65536])
 def test_a_frame_is_what_the_standard_says(size: int) -> None:
     from wsproto import ConnectionType
     from wsproto.connection import Connection
-
-    from api.hub import Push
 
     client = Connection(ConnectionType.CLIENT)
     client.receive_data(Push(1, "update", b"x" * size).frame)

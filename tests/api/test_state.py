@@ -29,20 +29,20 @@ def test_a_later_write_of_the_same_window_replaces_the_earlier_one() -> None:
 
 def test_drain_gives_each_changed_cell_once() -> None:
     city = state(scored(FAST, 1, 0.9, "low"), scored(FAST, 0, 0.3, "high"), scored(SLOW, 0, 0.3, "high"))
-    drained = [orjson.loads(cell) for cell in city.drain()]
+    drained = [orjson.loads(cell.json) for cell in city.drain_cells()]
     assert sorted(cell["cell_id"] for cell in drained) == sorted([FAST, SLOW])
-    assert city.drain() == []
+    assert city.drain_cells() == []
 
 
 def test_a_cell_without_vehicles_for_ten_minutes_is_unknown_not_what_it_was() -> None:
     city = state(scored(SLOW, 6, 0.3, "high", forecast="high"))
-    city.drain()
+    city.drain_cells()
     city.apply([scored(FAST, 1, 0.9, "low")])
     assert city.get(SLOW).level is Level.HIGH
     city.apply([scored(FAST, 0, 0.9, "low")])
     silent = city.get(SLOW)
     assert (silent.level, silent.ratio, silent.forecast, silent.vehicle_count) == (Level.UNKNOWN, None, None, 0)
-    assert len(city.drain()) == 2
+    assert len(city.drain_cells()) == 2
 
 
 def test_a_feed_started_again_on_an_earlier_date_replaces_the_city() -> None:

@@ -82,6 +82,8 @@ def test_predictions_carry_level_probabilities_speed_version_and_times(client: F
             "model_version": "3",
             "level_now": "high",
             "avg_speed_mph_now": 8.0,
+            "track_record": {"scored": 51, "accuracy": 0.5686, "persistence_accuracy": 0.8431},
+            "outcome": None,
         }
     ]
 

@@ -56,7 +56,7 @@ def engine(tmp_path):
 
 
 def sink(engine, told, count=True, watch=None, kept=timedelta(days=30), clock=time.monotonic):
-    fitted, retention = profile(), Retention(engine, kept, clock)
+    fitted, retention = profile(), Retention(engine, kept, kept, timedelta(minutes=2), clock)
     made = WindowSink(LiveCity(City(), fitted), fitted, engine, told, watch or NoNews(), retention)
     made.restore(count=count)
     return made

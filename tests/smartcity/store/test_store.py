@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from smartcity.errors import SettingsError
 from smartcity.levels import Level
@@ -34,6 +35,8 @@ def engine(request, tmp_path):
     url = request.getfixturevalue("postgresql") if request.param == "postgresql" else ""
     engine = create_engine(Settings(home=tmp_path, database_url=url, _env_file=None))
     Base.metadata.drop_all(engine)
+    with engine.begin() as connection:
+        connection.execute(text("drop table if exists alembic_version"))
     create_all(engine)
     yield engine
     engine.dispose()

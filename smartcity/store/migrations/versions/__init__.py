@@ -1,0 +1,1 @@
+"""Steps from one schema of the serving database to the next."""
