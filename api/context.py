@@ -45,6 +45,8 @@ log = logging.getLogger(__name__)
 FRONTEND = ROOT / "frontend" / "dist"
 #: Scored windows are read again from this long ago: between the database's seed and the first message none is missed.
 EVENTS_LOOK_BACK = timedelta(minutes=2)
+#: A question that the database answers no sooner is given up; SQLite's are bounded by their size.
+STATEMENT_SECONDS = 20
 #: Positions older than this are worth nothing on a map.
 POSITIONS_SKIP = timedelta(seconds=30)
 
@@ -63,7 +65,7 @@ class Context:
         self.city = self.dataset.city
         self.window = timedelta(minutes=self.city.window_minutes)
         self.horizon = self.window * self.city.horizon_steps
-        self.engine = create_engine(settings)
+        self.engine = create_engine(settings, STATEMENT_SECONDS)
         self.state = CityState()
         # A sensor's reading travels as a position, but nothing moves there.
         most_vehicles = 0 if self.city.place_kind is PlaceKind.SENSOR else settings.max_map_vehicles

@@ -65,4 +65,15 @@ EXAMPLES: dict[str, Any] = {
         "center": {"latitude": 40.752, "longitude": -73.981},
         "history": [_POINT],
     },
+    "NewRule": {
+        "name": "Midtown in a quarter of an hour",
+        "bbox": [-74.0, 40.74, -73.96, 40.77],
+        "looks_at": "forecast",
+        "level": "high",
+        "min_share": 0.4,
+        "clear_share": 0.25,
+        "min_minutes": 6,
+        "clear_minutes": 6,
+        "webhook_url": "https://example.org/hooks/traffic",
+    },
 }

@@ -33,7 +33,7 @@ def wanted(asked: Format | None, rows: Rows) -> Format:
         return asked
     if not request.accept_mimetypes or len(offered) == 1:
         return Format.JSON
-    best = request.accept_mimetypes.best_match([MEDIA_TYPES[one] for one in offered], default=None)
+    best = request.accept_mimetypes.best_match([MEDIA_TYPES[one] for one in offered], default="")
     # A page opened in a browser accepts none of these by name: JSON then, as RFC 9110 (12.5.1) allows.
     return next((one for one in offered if MEDIA_TYPES[one] == best), Format.JSON)
 

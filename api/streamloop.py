@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 from wsproto.connection import Connection, ConnectionType
@@ -230,7 +231,7 @@ class StreamLoop(threading.Thread):
         except (RemoteProtocolError, LocalProtocolError):
             self._drop(client)
 
-    def _collect(self, client: Client, event: Message) -> None:
+    def _collect(self, client: Client, event: Message[Any]) -> None:
         client.text += event.data if isinstance(event, TextMessage) else ""
         if len(client.text) > MOST_MESSAGE_BYTES:
             self._send(client, CLOSE_TOO_BIG)

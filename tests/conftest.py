@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.postgres import postgresql  # noqa: F401
+
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "tlc"
 
 

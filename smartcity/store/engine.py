@@ -17,8 +17,10 @@ __all__ = ["Connection", "Engine", "create_all", "create_engine"]
 BUSY_SECONDS = 10
 
 
-def create_engine(settings: Settings) -> Engine:
+def create_engine(settings: Settings, statement_seconds: int | None = None) -> Engine:
     """An engine for ``settings.database``: SQLite in WAL mode by default, PostgreSQL by its URL.
+
+    ``statement_seconds``: PostgreSQL ends a statement that takes longer.
 
     Raises: SettingsError where the URL is none.
     """
@@ -28,7 +30,8 @@ def create_engine(settings: Settings) -> Engine:
             return _sqlite(settings.database, url.database)
         if url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
-        return sqlalchemy_engine(url, pool_pre_ping=True)
+        options = {"options": f"-c statement_timeout={statement_seconds}s"} if statement_seconds else {}
+        return sqlalchemy_engine(url, pool_pre_ping=True, connect_args=options)
     except (ArgumentError, NoSuchModuleError) as error:
         raise SettingsError(
             f"TRAFFIC_DATABASE_URL does not name a database ({error}); use sqlite:///FILE or postgresql://HOST/NAME"

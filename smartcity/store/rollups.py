@@ -175,7 +175,7 @@ def _hour(connection: Connection, start: datetime, _: timedelta) -> list[Row]:
     )
     places: dict[str, Row] = {}
     for row in connection.execute(query).mappings():
-        places[row["cell_id"]] = add(places.get(row["cell_id"]), row)
+        places[row["cell_id"]] = add(places.get(row["cell_id"]), dict(row))
     return list(places.values())
 
 

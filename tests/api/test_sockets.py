@@ -161,10 +161,15 @@ def test_a_client_that_reads_nothing_is_dropped_and_does_not_hold_up_others(
 def test_a_slow_client_gets_a_snapshot_for_what_it_missed_and_the_others_get_all() -> None:
     hub = Hub(lambda sequence, part: b"whole %d" % sequence)
     loop = StreamLoop(hub, 10)
-    ours, theirs = socket.socketpair()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        theirs = socket.socket()
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        theirs.connect(listener.getsockname())
+        ours, _ = listener.accept()
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     loop.start()
     loop.adopt(ours)
+    until(lambda: loop.clients == 1)
     big = b"x" * 1_000_000
     for _ in range(3):
         loop.publish(hub.publish(lambda sequence: Push(sequence, "update", big)))
