@@ -48,6 +48,10 @@ def _shrunk(total: Floats, count: Floats, prior: Floats) -> Floats:
     return np.asarray((total + SHRINK_POSITIONS * prior) / (count + SHRINK_POSITIONS))
 
 
+def _archive_id(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
 @dataclass(frozen=True, eq=False)
 class Profile:
     """Tables over C cells, D training days and S half-hour slots.
@@ -71,8 +75,8 @@ class Profile:
 
     @cached_property
     def profile_id(self) -> str:
-        """Hash of the content; features computed with another profile are other features."""
-        return hashlib.sha256(self.to_bytes()).hexdigest()[:16]
+        """Hash of the archive; features computed with another profile are other features."""
+        return _archive_id(self.to_bytes())
 
     @cached_property
     def city_free_flow_mph(self) -> float:
@@ -140,7 +144,7 @@ class Profile:
             with np.load(io.BytesIO(content), allow_pickle=False) as archive:
                 header = json.loads(archive["header"].tobytes())
                 arrays = {name: archive[name] for name in _ARRAYS}
-            return cls(
+            found = cls(
                 city=City.model_validate(header["city"]),
                 train_until_utc=datetime.fromisoformat(header["train_until_utc"]),
                 cells=tuple(header["cells"]),
@@ -148,6 +152,9 @@ class Profile:
             )
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"not a profile: {error}") from error
+        # Packing months of it anew, only to ask for its name, would take longer than a day's features.
+        found.__dict__["profile_id"] = _archive_id(content)
+        return found
 
     def save(self, dataset: Dataset) -> None:
         """Keep it with the data set, replacing an earlier one atomically."""

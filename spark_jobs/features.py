@@ -49,7 +49,7 @@ def fit(dataset: Dataset) -> Iterator[Report]:
     days = (dataset.windows.read(day, day, NEEDED) for day in dataset.windows.dates())
     profile = fit_profile(days, dataset.city, train_until(first, last), load_places(dataset))
     profile.save(dataset)
-    yield {"profile": profile.profile_id}
+    yield {"cells": len(profile.cells)}
 
 
 def _edge(windows: Table, day: date, choose: Callable[[pa.ChunkedArray], pa.Scalar]) -> datetime:

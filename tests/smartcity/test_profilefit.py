@@ -9,6 +9,7 @@ import pytest
 from smartcity.city import City
 from smartcity.columns import WINDOWS
 from smartcity.errors import MissingDataError
+from smartcity.profile import Profile
 from smartcity.profilefit import FREE_FLOW_SHRINK, HISTORY_WEIGHT_POSITIONS, _percentile, fit_profile
 
 CITY = City()
@@ -66,7 +67,7 @@ def test_sums_stand_at_their_day_and_half_hour_and_ten_minutes_are_one_speed():
 def test_what_comes_after_training_is_not_seen():
     early, late = (CELL, 60, 5, 20), (CELL, 12 * 24 * 60, 500, 90)
     whole, cut = (fit_profile([windows(*rows)], CITY, UNTIL) for rows in ((early, late), (early,)))
-    assert whole.profile_id == cut.profile_id
+    assert whole.profile_id == cut.profile_id == Profile.from_bytes(whole.to_bytes()).profile_id
     with pytest.raises(MissingDataError):
         fit_profile([windows(late)], CITY, UNTIL)
 
