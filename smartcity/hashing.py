@@ -5,7 +5,7 @@ Such a number depends on a key and a counter only, never on order, batch or proc
 """
 
 import hashlib
-from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,15 @@ _SUM_MEAN = 2.0 * 65535
 _SUM_SD = float(np.sqrt(4 * (65536.0**2 - 1) / 12))
 
 
-def file_sha256(path: Path) -> str:
+class Readable(Protocol):
+    """A path, or what can be opened like one."""
+
+    def open(self, mode: str, /) -> Any:
+        """A binary stream."""
+        ...
+
+
+def file_sha256(path: Readable) -> str:
     """Hex digest of a file's content."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -19,6 +19,7 @@ from smartcity.lake import Dataset
 from smartcity.services import child, java
 from smartcity.settings import Settings
 from smartcity.tripfiles import TRIP_FILES, FileKind, discover, needs_zones, peek
+from smartcity.tripfiles.location import is_remote
 from smartcity.tripfiles.probes import PROBE_FILES
 
 
@@ -97,7 +98,7 @@ def _look_at(files: tuple[str, ...], skip_bad_files: bool, kind: FileKind, zones
 
 def _absolute(files: tuple[str, ...]) -> list[str]:
     """The job runs in another directory. ``--`` keeps a file called -x from being an option."""
-    return ["--", *(str(Path.cwd() / file) for file in files)]
+    return ["--", *(file if is_remote(file) else str(Path.cwd() / file) for file in files)]
 
 
 def chosen_city(city: City, options: dict[str, Any]) -> City:

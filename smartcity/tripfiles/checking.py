@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +14,7 @@ from smartcity.errors import InputError
 from smartcity.hashing import file_sha256
 from smartcity.tripfiles.discover import Found
 from smartcity.tripfiles.layout import BY_NAME, Kind, Layout, find_layout, other_kind, unknown_columns
+from smartcity.tripfiles.location import Location, parquet_file
 from smartcity.tripfiles.parsing import parse_lines, typed
 from smartcity.tripfiles.period import period_of_name, period_of_times
 from smartcity.tripfiles.scan import CHUNK_BYTES, Scan, scan_csv, scan_gzip
@@ -88,7 +88,7 @@ def _outcome(found: Found, kind: FileKind, chunk_bytes: int) -> tuple[TripFile, 
 
 
 def check_file(
-    path: Path, kind: FileKind = TRIP_FILES, *, chunk_bytes: int = CHUNK_BYTES, named: bool = True
+    path: Location, kind: FileKind = TRIP_FILES, *, chunk_bytes: int = CHUNK_BYTES, named: bool = True
 ) -> tuple[TripFile, list[str]]:
     """Look into one file. Returns: the file and warnings. Raises: InputError saying what is wrong and what to do."""
     form = sniff(path)
@@ -129,18 +129,19 @@ def peek(found: Found, kind: FileKind = TRIP_FILES) -> Layout | None:
         raise kind.unknown(str(found.path), unknown.names) from None
 
 
-def _parquet_names(path: Path) -> list[str]:
+def _parquet_names(path: Location) -> list[str]:
     try:
-        return list(pq.read_schema(path).names)
+        with parquet_file(path) as parquet:
+            return list(parquet.schema_arrow.names)
     except (pa.ArrowException, OSError) as error:
         raise _damaged(path, error) from error
 
 
-def _damaged(path: Path, error: Exception) -> InputError:
+def _damaged(path: Location, error: Exception) -> InputError:
     return InputError(f"{path}: damaged Parquet file ({str(error)[:200]}). Download it again")
 
 
-def _check_csv(path: Path, form: Format, kind: FileKind, chunk_bytes: int) -> tuple[TripFile, list[str]]:
+def _check_csv(path: Location, form: Format, kind: FileKind, chunk_bytes: int) -> tuple[TripFile, list[str]]:
     head = _head(path, form)
     line, newline, rest = head.partition(b"\n")
     if not newline and len(head) >= _MAX_HEADER:
@@ -161,10 +162,10 @@ def _check_csv(path: Path, form: Format, kind: FileKind, chunk_bytes: int) -> tu
     ), warnings
 
 
-def _head(path: Path, form: Format) -> bytes:
-    with path.open("rb") if form is Format.CSV else gzip.open(path) as stream:
+def _head(path: Location, form: Format) -> bytes:
+    with path.open("rb", buffering=_MAX_HEADER) as stored:
         try:
-            return bytes(stream.read(_MAX_HEADER))
+            return bytes((stored if form is Format.CSV else gzip.open(stored)).read(_MAX_HEADER))
         except (OSError, EOFError) as error:
             raise InputError(f"{path}: truncated gzip file ({error}). Download it again") from error
 
@@ -195,7 +196,7 @@ def _short_end(scan: Scan, width: int, delimiter: str) -> str | None:
     return f"{fields} of {width} fields" if 0 < fields < width else None
 
 
-def _sampled_period(path: Path, scan: Scan, layout: Layout, width: int, delimiter: str, kind: FileKind) -> Period:
+def _sampled_period(path: Location, scan: Scan, layout: Layout, width: int, delimiter: str, kind: FileKind) -> Period:
     samples = (parse_lines(sample, layout, width, delimiter) for sample in scan.samples if sample.strip())
     period = period_of_times(kind.times(parsed.columns[kind.time_field]) for parsed in samples)
     if period is None:
@@ -205,9 +206,9 @@ def _sampled_period(path: Path, scan: Scan, layout: Layout, width: int, delimite
     return period
 
 
-def _check_parquet(path: Path, form: Format, kind: FileKind, chunk_bytes: int) -> tuple[TripFile, list[str]]:
+def _check_parquet(path: Location, form: Format, kind: FileKind, chunk_bytes: int) -> tuple[TripFile, list[str]]:
     try:
-        with pq.ParquetFile(path) as parquet:
+        with parquet_file(path) as parquet:
             schema, metadata = parquet.schema_arrow, parquet.metadata
             groups = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
             layout = kind.find(schema.names)
@@ -230,7 +231,7 @@ def _check_parquet(path: Path, form: Format, kind: FileKind, chunk_bytes: int) -
     return file, []
 
 
-def _check_types(path: Path, schema: pa.Schema, layout: Layout) -> None:
+def _check_types(path: Location, schema: pa.Schema, layout: Layout) -> None:
     for name, position in layout.columns.items():
         found = schema.field(position).type
         if BY_NAME[name].kind is Kind.TIME and pa.types.is_timestamp(found) and found.tz is not None:
@@ -242,7 +243,7 @@ def _check_types(path: Path, schema: pa.Schema, layout: Layout) -> None:
             raise InputError(f"{path}: column {schema.names[position]} is {found}: a plain value is needed")
 
 
-def _parquet_period(path: Path, parquet: pq.ParquetFile, layout: Layout, groups: int, kind: FileKind) -> Period:
+def _parquet_period(path: Location, parquet: pq.ParquetFile, layout: Layout, groups: int, kind: FileKind) -> Period:
     column = parquet.schema_arrow.names[layout.columns[kind.time_field]]
     times = []
     for group in sorted({round(i * (groups - 1) / 15) for i in range(16)}):

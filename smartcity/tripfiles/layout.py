@@ -6,7 +6,6 @@ Names are compared without case, spaces and punctuation: ``Trip_Pickup_DateTime`
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -175,7 +174,7 @@ def unknown_probe_columns(path: str, names: Sequence[str]) -> InputError:
     )
 
 
-def needs_zones(path: str | Path) -> InputError:
+def needs_zones(path: object) -> InputError:
     """The error for a file with location ids where nothing says where these are."""
     return InputError(f"{path} has location ids instead of coordinates: pass --zones taxi_zones.shp")
 

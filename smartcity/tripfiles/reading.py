@@ -2,17 +2,16 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from smartcity.errors import InputError
 from smartcity.tripfiles.identity import Words, trip_hashes, trip_ids
 from smartcity.tripfiles.layout import BY_NAME, LOCATION_IDS, RAW, needs_zones
+from smartcity.tripfiles.location import located, parquet_file
 from smartcity.tripfiles.parsing import Broken, Parsed, bad_rows, parse_lines, typed
 from smartcity.tripfiles.scan import gzip_blocks
 from smartcity.tripfiles.source import Chunk, Format, TripFile
@@ -48,7 +47,7 @@ def parsed_parts(chunk: Chunk) -> Iterator[tuple[int, Parsed]]:
 
 def _csv_parts(chunk: Chunk) -> Iterator[tuple[int, Parsed]]:
     file, span = chunk.file, chunk.span
-    with Path(file.path).open("rb") as stream:
+    with located(file.path).open("rb") as stream:
         stream.seek(span.start)
         data = stream.read(span.end - span.start)
     if len(data) != span.end - span.start:
@@ -58,7 +57,7 @@ def _csv_parts(chunk: Chunk) -> Iterator[tuple[int, Parsed]]:
 
 def _gzip_parts(chunk: Chunk) -> Iterator[tuple[int, Parsed]]:
     file, row, rest, header = chunk.file, chunk.span.first_row, b"", True
-    for block in gzip_blocks(Path(file.path)):
+    for block in gzip_blocks(located(file.path)):
         cut = block.rfind(b"\n") + 1
         lines, rest = rest + block[:cut], block[cut:] if cut else rest + block
         if not cut:
@@ -75,7 +74,7 @@ def _parquet_parts(chunk: Chunk) -> Iterator[tuple[int, Parsed]]:
     file, row = chunk.file, chunk.span.first_row
     names = {file.columns[position]: name for name, position in file.layout.columns.items()}
     try:
-        with pq.ParquetFile(file.path) as parquet:
+        with parquet_file(located(file.path)) as parquet:
             for batch in parquet.iter_batches(BATCH_ROWS, row_groups=[chunk.span.start], columns=list(names)):
                 yield row, _parse_batch(file, batch, names)
                 row += batch.num_rows

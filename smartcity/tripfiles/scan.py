@@ -5,10 +5,10 @@ import hashlib
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from smartcity.errors import InputError
 from smartcity.hashing import file_sha256
+from smartcity.tripfiles.location import Location
 from smartcity.tripfiles.source import Span
 
 _BLOCK = 4 << 20
@@ -30,7 +30,7 @@ class Scan:
     tail: bytes = b""
 
 
-def scan_csv(path: Path, header_bytes: int, chunk_bytes: int = CHUNK_BYTES) -> Scan:
+def scan_csv(path: Location, header_bytes: int, chunk_bytes: int = CHUNK_BYTES) -> Scan:
     """Pass over a CSV file whose data start at ``header_bytes``; chunks of about ``chunk_bytes``, cut at line ends."""
     scan, digest, cutter = Scan(), hashlib.sha256(), _Cutter(header_bytes, chunk_bytes)
     with path.open("rb") as stream:
@@ -43,7 +43,7 @@ def scan_csv(path: Path, header_bytes: int, chunk_bytes: int = CHUNK_BYTES) -> S
     return scan
 
 
-def scan_gzip(path: Path, header_bytes: int) -> Scan:
+def scan_gzip(path: Location, header_bytes: int) -> Scan:
     """Pass over a gzip CSV: one span, as it can't be entered in the middle. Raises: InputError where it breaks off."""
     scan, cutter = Scan(), _Cutter(header_bytes, 1 << 62)
     for number, block in enumerate(gzip_blocks(path)):
@@ -53,11 +53,11 @@ def scan_gzip(path: Path, header_bytes: int) -> Scan:
     return scan
 
 
-def gzip_blocks(path: Path) -> Iterator[bytes]:
+def gzip_blocks(path: Location) -> Iterator[bytes]:
     """The unpacked content in blocks; the first holds the whole header. Raises: InputError where it breaks off."""
     lines = 0
     try:
-        with gzip.open(path) as stream:
+        with path.open("rb", buffering=_BLOCK) as packed, gzip.open(packed) as stream:
             while block := stream.read(_BLOCK):
                 lines += block.count(b"\n")
                 yield block

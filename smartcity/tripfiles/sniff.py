@@ -2,9 +2,9 @@
 
 import gzip
 import zlib
-from pathlib import Path
 
 from smartcity.errors import InputError
+from smartcity.tripfiles.location import Location
 from smartcity.tripfiles.source import Format
 
 _PARQUET = b"PAR1"
@@ -22,7 +22,7 @@ _FOREIGN = {
 }
 
 
-def sniff(path: Path) -> Format:
+def sniff(path: Location) -> Format:
     """The format of a file's content. Raises: InputError where it is empty or none that can be read."""
     try:
         with path.open("rb") as stream:
@@ -47,7 +47,7 @@ def sniff(path: Path) -> Format:
     return Format.CSV
 
 
-def ending_warning(path: Path, found: Format) -> str | None:
+def ending_warning(path: Location, found: Format) -> str | None:
     """A warning where the ending says something else than the content."""
     name = path.name.lower()
     expected = {".parquet": Format.PARQUET, ".csv": Format.CSV, ".csv.gz": Format.CSV_GZ, ".gz": Format.CSV_GZ}
@@ -57,9 +57,9 @@ def ending_warning(path: Path, found: Format) -> str | None:
     return f"{path}: the ending says {claimed.value}, the content is {found.value}; read as {found.value}"
 
 
-def _first_of_gzip(path: Path) -> bytes:
+def _first_of_gzip(path: Location) -> bytes:
     try:
-        with gzip.open(path) as stream:
+        with path.open("rb", buffering=1 << 16) as packed, gzip.open(packed) as stream:
             head = stream.read(1024)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: truncated or damaged gzip file ({error}). Download it again") from error
@@ -68,7 +68,7 @@ def _first_of_gzip(path: Path) -> bytes:
     return head
 
 
-def _refuse_foreign(path: Path, head: bytes, prefix: str = "") -> None:
+def _refuse_foreign(path: Location, head: bytes, prefix: str = "") -> None:
     for magic, what in _FOREIGN.items():
         if head.startswith(magic):
             raise InputError(f"{path}: not a trip file but {prefix}{what}")
