@@ -186,3 +186,28 @@ def trip_rules(city: City) -> Rules:
             Rule("in_bounds", outside, "outside the city's bounds", "Not in the city, or a wrong fix."),
         )
     )
+
+
+def page(city: City) -> str:
+    """All rules as a page of the documentation."""
+    parts = [
+        "# What makes a row a trip, or a position",
+        f"Made by `python -m smartcity.rules` with the bounds of {city.name}; the rules themselves are in "
+        "[smartcity/rules.py](../smartcity/rules.py). They are asked in this order: the first that is broken is the "
+        "reason that stands in the quarantine. A row without a value that a rule asks about keeps the rule.",
+    ]
+    for title, rules in (("Trips", trip_rules(city)), ("Positions of a GPS feed", probe_rules(city))):
+        table = "\n".join(_row(rule) for rule in rules.rules)
+        parts.append(
+            f"## {title}\n\n| rule | broken where | reason in the quarantine | why |\n|---|---|---|---|\n{table}"
+        )
+    return "\n\n".join(parts) + "\n"
+
+
+def _row(rule: Rule) -> str:
+    reason = f"`{rule.reason}`" if rule.reason else "which field, and what is wrong with it"
+    return f"| `{rule.name}` | `{rule.broken}` | {reason} | {rule.why} |"
+
+
+if __name__ == "__main__":
+    print(page(City()), end="")

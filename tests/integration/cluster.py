@@ -44,6 +44,7 @@ def _spark_class(settings: Settings, name: str, *options: str) -> tuple[list[str
 @contextmanager
 def spark_master(settings: Settings, log: Path, java_options: str = "") -> Iterator[Master]:
     """A master that answers; ``java_options``: as for leader election, ``-Dspark.deploy.recoveryMode=ZOOKEEPER …``."""
+    log.parent.mkdir(parents=True, exist_ok=True)
     found = Master(free_port(), free_port())
     listening = ("--host", HOST, "--port", str(found.port), "--webui-port", str(found.web_port))
     command, environment = _spark_class(settings, "master.Master", *listening)

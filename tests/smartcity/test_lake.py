@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
@@ -91,3 +92,20 @@ def test_a_data_set_keeps_the_city_it_was_made_with(dataset):
 def test_a_data_set_name_cannot_leave_the_lake(tmp_path):
     with pytest.raises(SettingsError, match="letters, digits"):
         Dataset(str(tmp_path), "../elsewhere", City())
+
+
+def test_a_reader_sees_a_day_as_it_was_or_as_it_is_never_half_of_each(dataset):
+    dataset.truth.write(rows(*[(MONDAY, 0.0)] * 50))
+
+    def replace_often():
+        for version in range(1, 30):
+            dataset.truth.write(rows(*[(MONDAY, float(version))] * 50))
+
+    with ThreadPoolExecutor(1) as writer:
+        writing = writer.submit(replace_often)
+        seen = []
+        while not writing.done():
+            seen.append(speeds(dataset))
+        writing.result()
+    assert all(len(values) == 50 and len(set(values)) == 1 for values in seen)
+    assert speeds(dataset) == [29.0] * 50
