@@ -6,6 +6,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from api import compression, observing, problems, security, sockets
 from api.blueprints import alerts, pages, past, system, traffic
 from api.context import Context
+from api.fastpath import FastPath
 from smartcity.settings import Settings
 
 #: No request of this API has a body worth the name.
@@ -27,11 +28,13 @@ def create_app(settings: Settings, context: Context | None = None) -> Flask:
     problems.install(app)
     app.after_request(compression.compress_response)
     gate = security.install(app, settings)
-    observing.install(app, parts, gate)
-    if settings.trusted_proxies:
-        hops = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    observer = observing.install(app, parts, gate)
     for module in (traffic, past, alerts, system, pages):
         app.register_blueprint(module.blueprint)
     parts.socketio = sockets.install(app, parts.pusher, parts.loop, gate)
+    # Outermost last: addresses are told right before anything counts them.
+    app.wsgi_app = FastPath(app.wsgi_app, parts, gate, observer)  # type: ignore[method-assign]
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     return app

@@ -33,8 +33,12 @@ class Bodies:
         """Tag of everything computed from that version."""
         return f"{self._process}-{version}"
 
-    def respond(self, state: CityState) -> Response:
-        """The answer, encoded at most once per version."""
+    def current(self, state: CityState) -> tuple[str, bytes, bytes]:
+        """(ETag as a header says it, the body plain, and compressed), encoded at most once per version."""
+        version, plain, packed = self._current(state)
+        return f'W/"{self.etag(version)}"', plain, packed
+
+    def _current(self, state: CityState) -> tuple[int, bytes, bytes]:
         made = self._made
         if made is None or made[0] != state.version:
             with self._lock:
@@ -42,7 +46,11 @@ class Bodies:
                 if made is None or made[0] != state.version:
                     made = self._make(state)
                     self._made = made
-        version, plain, packed = made
+        return made
+
+    def respond(self, state: CityState) -> Response:
+        """The answer."""
+        version, plain, packed = self._current(state)
         response = Response(packed if accepts_gzip() else plain, mimetype="application/json")
         if accepts_gzip():
             response.headers["Content-Encoding"] = "gzip"

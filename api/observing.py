@@ -117,6 +117,11 @@ def _age(moment: datetime | None) -> float | None:
     return (datetime.now(UTC) - moment).total_seconds() if moment is not None else None
 
 
+def request_id(given: str) -> str:
+    """The id that a request came with, if that is one, or a new one."""
+    return given if SANE_ID.fullmatch(given) else secrets.token_hex(8)
+
+
 class Observer:
     """Counts, times and names requests."""
 
@@ -132,9 +137,13 @@ class Observer:
 
     def begin(self) -> None:
         """Before a request: the id it came with, if that is one, or a new one."""
-        given = request.headers.get(REQUEST_ID, "")
-        g.request_id = given if SANE_ID.fullmatch(given) else secrets.token_hex(8)
+        g.request_id = request_id(request.headers.get(REQUEST_ID, ""))
         g.started = time.perf_counter()
+
+    def record(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count and time one answer."""
+        self._seconds.labels(route).observe(seconds)
+        self._requests.labels(method, route, status).inc()
 
     def end(self, response: Response) -> Response:
         """After a request."""
@@ -142,8 +151,7 @@ class Observer:
         took = time.perf_counter() - g.started
         # The rule, not the path: figures are bounded, whatever is asked for.
         route = request.url_rule.rule if request.url_rule else "none"
-        self._seconds.labels(route).observe(took)
-        self._requests.labels(request.method, route, response.status_code).inc()
+        self.record(request.method, route, response.status_code, took)
         if took > SLOW_SECONDS or access.isEnabledFor(logging.INFO):
             fields = {
                 "method": request.method,

@@ -4,6 +4,7 @@ import ipaddress
 import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 
 #: Addresses remembered; those that were silent for long are forgotten first.
 MOST_ADDRESSES = 20_000
@@ -11,6 +12,7 @@ MOST_ADDRESSES = 20_000
 WRONG_TOKEN = 20.0
 
 
+@lru_cache(maxsize=4096)
 def network_of(address: str | None) -> str:
     """Who is meant by an address: itself, or of IPv6 its /64, which one subscriber has whole."""
     try:

@@ -94,6 +94,11 @@ class Gate:
         self.origins = origins_of(settings)
         self.rate = RateLimit(settings.rate_per_second, settings.rate_burst)
 
+    @property
+    def has_token(self) -> bool:
+        """Whether a token is needed."""
+        return bool(self._token)
+
     def _matches(self, offered: str | None) -> bool:
         # ``compare_digest`` takes the same time wherever two values differ.
         return offered is not None and hmac.compare_digest(offered.encode(), self._token)
