@@ -1,20 +1,32 @@
 """The newest push and snapshot, encoded once for each part of the city that somebody subscribed to."""
 
 import threading
+import zlib
 from collections.abc import Callable
-from functools import cached_property
 
 from api.subscription import EVERYTHING, Subscription
 
+#: Smaller messages are sent as they are.
+LEAST_DEFLATED = 256
+DEFLATE_LEVEL = 3
 
-def text_frame(text: bytes) -> bytes:
-    """A message as one unmasked WebSocket text frame: the same bytes for every client (RFC 6455, 5.2)."""
+
+def text_frame(text: bytes, deflate: bool = False) -> bytes:
+    """A message as one unmasked WebSocket text frame: the same bytes for every client (RFC 6455, 5.2).
+
+    ``deflate``: compressed by itself, without the messages before it (RFC 7692, 7.2.1), so that clients can share it.
+    """
+    first = b"\x81"
+    if deflate and len(text) >= LEAST_DEFLATED:
+        packer = zlib.compressobj(DEFLATE_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+        text = (packer.compress(text) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4]
+        first = b"\xc1"
     size = len(text)
     if size < 126:
-        return bytes([0x81, size]) + text
+        return first + bytes([size]) + text
     if size < 65536:
-        return b"\x81\x7e" + size.to_bytes(2, "big") + text
-    return b"\x81\x7f" + size.to_bytes(8, "big") + text
+        return first + b"\x7e" + size.to_bytes(2, "big") + text
+    return first + b"\x7f" + size.to_bytes(8, "big") + text
 
 
 class Push:
@@ -36,11 +48,7 @@ class Push:
         self.json = json
         self._encode = encode
         self._parts: dict[Subscription, bytes] = {}
-
-    @cached_property
-    def frame(self) -> bytes:
-        """The message as a frame."""
-        return text_frame(self.json)
+        self._frames: dict[tuple[Subscription, bool], bytes] = {}
 
     def json_for(self, part: Subscription) -> bytes:
         """Its JSON for a part of the city, made once for all who have that part."""
@@ -51,9 +59,12 @@ class Push:
             found = self._parts.setdefault(part, self._encode(part))
         return found
 
-    def frame_for(self, part: Subscription) -> bytes:
-        """The same as a frame."""
-        return self.frame if part.whole else text_frame(self.json_for(part))
+    def frame_for(self, part: Subscription, deflate: bool = False) -> bytes:
+        """The same as a frame, made once for all who have that part."""
+        found = self._frames.get((part, deflate))
+        if found is None:
+            found = self._frames.setdefault((part, deflate), text_frame(self.json_for(part), deflate))
+        return found
 
 
 class Hub:

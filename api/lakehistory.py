@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.dataset as pads
 
 from api.history import Choice, Span
 from smartcity.lake import Dataset, Table
 from smartcity.levels import HIGH_BELOW_RATIO
-from smartcity.live import LiveCity
 from smartcity.messages import ScoredWindow
-from smartcity.profile import Profile
 from smartcity.store.rollups import Row, window_figures
+
+if TYPE_CHECKING:
+    import duckdb
 
 #: A day of the lake is the city's local one: it may begin this much before or after the UTC day of its name.
 ZONE = timedelta(hours=14)
@@ -45,7 +45,10 @@ def _dataset(table: Table, span: Span) -> pads.Dataset:
     )
 
 
-def _connect() -> duckdb.DuckDBPyConnection:
+def _connect() -> "duckdb.DuckDBPyConnection":
+    # Imported where it is needed: after a crash the API has to be back in seconds.
+    import duckdb
+
     connection = duckdb.connect(":memory:")
     connection.execute(f"set memory_limit='{MEMORY}'; set threads=2; set timezone='UTC'")
     return connection
@@ -72,6 +75,9 @@ def cells_before(dataset: Dataset, at: datetime) -> list[ScoredWindow]:
 
     Raises: MissingDataError where the data set has no profile.
     """
+    from smartcity.live import LiveCity
+    from smartcity.profile import Profile
+
     span = Span(at - ESTIMATE_SPAN, at, ESTIMATE_SPAN)
     found = _dataset(dataset.windows, span).to_table(
         filter=(pads.field("window_start_utc") >= pa.scalar(span.start, pa.timestamp("us", tz="UTC")))

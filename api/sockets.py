@@ -15,6 +15,7 @@ from flask import Flask, Response, request
 from flask_socketio import Namespace, SocketIO, join_room
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection
+from wsproto.extensions import PerMessageDeflate
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from api.hub import Push
@@ -48,18 +49,26 @@ class Codec:
         return orjson.loads(text)
 
 
-def _accept(environ: Mapping[str, Any]) -> bytes:
+def _deflate(environ: Mapping[str, Any]) -> PerMessageDeflate | None:
+    """Compression, where the client offers it without a smaller window of ours: each message by itself."""
+    for offer in environ.get("HTTP_SEC_WEBSOCKET_EXTENSIONS", "").split(","):
+        name, *parameters = (part.strip().lower() for part in offer.split(";"))
+        if name == PerMessageDeflate.name and not any(one.startswith("server_max_window_bits") for one in parameters):
+            return PerMessageDeflate(client_no_context_takeover=True, server_no_context_takeover=True)
+    return None
+
+
+def _accept(environ: Mapping[str, Any], deflate: PerMessageDeflate | None) -> bytes:
     """The answer to a handshake. Raises: Problem 400 where it is none."""
     headers = [
         (name[5:].replace("_", "-").lower().encode(), str(value).encode("latin-1"))
         for name, value in environ.items()
         if name.startswith("HTTP_")
     ]
-    target = environ.get("PATH_INFO", PATH)
     parser = WSConnection(ConnectionType.SERVER)
     try:
-        parser.initiate_upgrade_connection(headers, target)
-        return bytes(parser.send(AcceptConnection()))
+        parser.initiate_upgrade_connection(headers, environ.get("PATH_INFO", PATH))
+        return bytes(parser.send(AcceptConnection(extensions=[deflate] if deflate else [])))
     except (RemoteProtocolError, LocalProtocolError) as error:
         raise Problem(400, f"This is no WebSocket handshake: {error}.") from error
 
@@ -91,12 +100,13 @@ def open_stream(loop: StreamLoop) -> Response:
         raise Problem(
             503, "As many WebSocket clients are connected as this server takes.", headers={"Retry-After": "30"}
         )
-    answer = _accept(request.environ)
+    deflate = _deflate(request.environ)
+    answer = _accept(request.environ, deflate)
     raw = _raw_socket(request.environ)
     raw.settimeout(HANDSHAKE_SECONDS)
     try:
         raw.sendall(answer)
-        loop.adopt(raw, part)
+        loop.adopt(raw, part, deflate)
     except OSError:
         raw.close()
     return _HandedOver()

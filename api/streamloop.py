@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import CloseConnection, Message, Ping, TextMessage
+from wsproto.extensions import PerMessageDeflate
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from api.hub import Hub, Push, text_frame
@@ -40,7 +41,8 @@ class Client:
 
     sock: socket.socket
     part: Subscription
-    parser: Connection = field(default_factory=lambda: Connection(ConnectionType.SERVER))
+    parser: Connection
+    deflates: bool = False
     waiting: deque[memoryview] = field(default_factory=deque)
     sequence: int = -1
     behind: bool = False
@@ -85,11 +87,14 @@ class StreamLoop(threading.Thread):
         """Whether no more are taken."""
         return len(self._clients) >= self._most
 
-    def adopt(self, sock: socket.socket, part: Subscription = EVERYTHING) -> None:
-        """Take over a socket whose handshake is done; from any thread."""
+    def adopt(
+        self, sock: socket.socket, part: Subscription = EVERYTHING, deflate: PerMessageDeflate | None = None
+    ) -> None:
+        """Take over a socket whose handshake is done, with the compression agreed on in it; from any thread."""
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._tell(Client(sock, part))
+        parser = Connection(ConnectionType.SERVER, [deflate] if deflate else [])
+        self._tell(Client(sock, part, parser, deflate is not None))
 
     def publish(self, push: Push) -> None:
         """Send a push to everyone; from any thread."""
@@ -148,8 +153,8 @@ class StreamLoop(threading.Thread):
     def _snapshot(self, client: Client) -> None:
         push = self._hub.snapshot(client.part)
         client.sequence, client.behind = push.sequence, False
-        # A snapshot is labelled for its part already.
-        self._send(client, push.frame)
+        # A snapshot is of its part already, and has one JSON for all who have that.
+        self._send(client, push.frame_for(client.part, client.deflates))
 
     def _broadcast(self, push: Push) -> None:
         for client in list(self._clients.values()):
@@ -161,7 +166,7 @@ class StreamLoop(threading.Thread):
                 client.behind = True
             else:
                 client.sequence = push.sequence
-                self._send(client, push.frame_for(client.part))
+                self._send(client, push.frame_for(client.part, client.deflates))
 
     def _send(self, client: Client, data: bytes) -> None:
         if client.waiting:

@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from datetime import datetime
 from pathlib import Path
 
@@ -51,7 +52,8 @@ class Client:
 class Crowd:
     """Clients in one loop."""
 
-    def __init__(self, port: int, count: int) -> None:
+    def __init__(self, port: int, count: int, plain: bool) -> None:
+        self._offer = "" if plain else "Sec-WebSocket-Extensions: permessage-deflate\r\n"
         self._port = port
         self._selector = selectors.DefaultSelector()
         self.clients = [Client() for _ in range(count)]
@@ -88,7 +90,7 @@ class Crowd:
         key = base64.b64encode(os.urandom(16)).decode()
         sock.sendall(
             f"GET /ws/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n{self._offer}\r\n".encode()
         )
         sock.setblocking(False)
         client.__init__()
@@ -133,7 +135,9 @@ class Crowd:
             size, head = int.from_bytes(buffer[2:10], "big"), 10
         if len(buffer) < head + size:
             return False
-        opcode, start = buffer[0] & 15, bytes(buffer[head : head + 200])
+        opcode, start = buffer[0] & 15, bytes(buffer[head : head + 500])
+        if buffer[0] & 0x40:
+            start = zlib.decompressobj(-zlib.MAX_WBITS).decompress(start, 200)
         del buffer[: head + size]
         if opcode == 1:
             self._message(client, start)
@@ -166,13 +170,13 @@ def _memory_mb(process: subprocess.Popen) -> float:
     return sum(one.memory_info().rss for one in [own, *own.children(recursive=True)]) / 1e6
 
 
-def measure(clients: int, seconds: float, changed: int, vehicles: int, kill: bool) -> dict[str, float]:
+def measure(clients: int, seconds: float, changed: int, vehicles: int, kill: bool, plain: bool) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="bench-sockets-") as folder:
         home = Path(folder)
         seed(Settings(home=home), CELLS, 5)
         environment = {**_feed(changed, vehicles), "TRAFFIC_API_SOCKETS": str(clients + 100)}
         with served("benchmarks._feed", home, **environment) as (port, process):
-            crowd = Crowd(port, clients)
+            crowd = Crowd(port, clients, plain)
             end = time.monotonic() + 120
             while crowd.listening < clients and time.monotonic() < end:
                 crowd.run(1.0)
@@ -284,6 +288,7 @@ def main() -> None:
     arguments.add_argument("--changed", type=int, default=100, help="cells that change every second")
     arguments.add_argument("--vehicles", type=int, default=500, help="vehicles that move every second")
     arguments.add_argument("--kill", action="store_true")
+    arguments.add_argument("--plain", action="store_true", help="clients that take no compression; browsers do")
     arguments.add_argument("--slow-loris", type=int, metavar="CONNECTIONS")
     arguments.add_argument("--json", action="store_true")
     options = arguments.parse_args()
@@ -292,7 +297,9 @@ def main() -> None:
     if options.slow_loris:
         figures = slow_loris(options.slow_loris, options.seconds)
     else:
-        figures = measure(options.clients, options.seconds, options.changed, options.vehicles, options.kill)
+        figures = measure(
+            options.clients, options.seconds, options.changed, options.vehicles, options.kill, options.plain
+        )
     if options.json:
         print(json.dumps(figures))
     else:

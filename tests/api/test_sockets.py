@@ -1,5 +1,6 @@
 """Real clients against a really running server."""
 
+import re
 import socket
 import threading
 import time
@@ -10,11 +11,15 @@ import pytest
 import socketio
 import websocket
 from flask import Flask
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import Request, TextMessage
+from wsproto.extensions import PerMessageDeflate
 
 from api import streamloop
 from api.context import Context
 from api.hub import Hub, Push
 from api.streamloop import StreamLoop
+from api.subscription import EVERYTHING
 from smartcity.messages import Snapshot, Update
 from tests.api.conftest import Running
 from tests.api.rows import FAST, QUIET, SLOW, scored
@@ -234,9 +239,44 @@ def test_a_frame_is_what_the_standard_says(size: int) -> None:
     from wsproto.connection import Connection
 
     client = Connection(ConnectionType.CLIENT)
-    client.receive_data(Push(1, "update", b"x" * size).frame)
+    client.receive_data(Push(1, "update", b"x" * size).frame_for(EVERYTHING))
     (event,) = client.events()
     assert event.data == "x" * size
+
+
+@pytest.mark.parametrize("offer", ["permessage-deflate", "permessage-deflate; client_max_window_bits, x-other"])
+def test_a_client_that_can_gets_its_messages_compressed_and_may_answer_so(running: Running, offer: str) -> None:
+    deflate = PerMessageDeflate(client_no_context_takeover=True, server_no_context_takeover=True)
+    client = WSConnection(ConnectionType.CLIENT)
+    raw = socket.create_connection(("127.0.0.1", running.port), timeout=10)
+    ask = client.send(Request(host="127.0.0.1", target="/ws/stream", extensions=[deflate]))
+    raw.sendall(re.sub(rb"Sec-WebSocket-Extensions: [^\r]*", b"Sec-WebSocket-Extensions: " + offer.encode(), ask))
+    got: list[dict] = []
+    text, sent, size = "", False, 0
+    while [message["type"] for message in got].count("snapshot") < 2:
+        data = raw.recv(65536)
+        size += len(data)
+        client.receive_data(data)
+        for event in client.events():
+            if isinstance(event, TextMessage):
+                text += event.data
+                if event.message_finished:
+                    got.append(orjson.loads(text))
+                    text = ""
+        if got and not sent:
+            assert size < len(orjson.dumps(got[0]))
+            raw.sendall(client.send(TextMessage(data='{"type": "resync"}')))
+            sent = True
+    assert deflate.enabled()
+    raw.close()
+
+
+@pytest.mark.parametrize("offer", ["", "x-webkit-deflate-frame", "permessage-deflate; server_max_window_bits=9"])
+def test_without_an_offer_that_fits_messages_go_as_they_are(running: Running, offer: str) -> None:
+    header = [f"Sec-WebSocket-Extensions: {offer}"] if offer else []
+    client = connect(running, header=header)
+    assert receive(client)["type"] == "snapshot"
+    client.close()
 
 
 def test_a_foreign_page_may_not_open_the_stream(running: Running) -> None:

@@ -4,11 +4,12 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from smartcity.settings import Settings
 from smartcity.store.engine import create_engine
-from smartcity.store.migrate import configuration, migrate, newest, version
+from smartcity.store.migrate import NEWEST, configuration, migrate, version
 from smartcity.store.tables import Base
 
 
@@ -23,10 +24,14 @@ def engine(request, tmp_path):
     engine.dispose()
 
 
+def test_the_newest_step_is_the_one_that_the_code_names():
+    assert ScriptDirectory.from_config(configuration()).get_current_head() == NEWEST
+
+
 def test_the_steps_lead_to_the_tables_that_the_code_knows(engine):
     migrate(engine)
     with engine.connect() as connection:
-        assert version(connection) == newest()
+        assert version(connection) == NEWEST
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
 
 
@@ -50,7 +55,7 @@ def test_two_processes_that_start_at_once_do_it_once(engine):
         for done in [pool.submit(migrate, engine) for _ in range(4)]:
             done.result()
     with engine.connect() as connection:
-        assert version(connection) == newest()
+        assert version(connection) == NEWEST
 
 
 def test_every_step_can_be_taken_back(engine):
