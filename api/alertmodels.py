@@ -35,7 +35,7 @@ class NewRule(BaseModel):
     )
     clear_minutes: Minutes = Field(default=4, description="… for this long.")
     webhook_url: str | None = Field(
-        default=None, max_length=2000, pattern=r"^https?://[^\s@]+$", description="Where to POST; none: stream only."
+        default=None, max_length=2000, pattern=r"^https?://[!-?A-~]+$", description="Where to POST; none: stream only."
     )
 
     @model_validator(mode="after")

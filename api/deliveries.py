@@ -55,7 +55,10 @@ def address_of(url: str, private: bool) -> str:
 
     Raises: Refused where it is no HTTP address, does not resolve, or is inside.
     """
-    target = urlsplit(url)
+    try:
+        target = urlsplit(url)
+    except ValueError as error:
+        raise Refused(f"{url!r} is no http(s) address") from error
     if target.scheme not in ("http", "https") or not target.hostname or target.username is not None:
         raise Refused(f"{url!r} is no http(s) address")
     try:

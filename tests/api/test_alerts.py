@@ -123,6 +123,9 @@ def test_rules_can_be_listed_and_deleted_and_their_secret_is_shown_once(client: 
         ({"name": "x", "min_share": 0.2, "clear_share": 0.4}, "body"),
         ({"name": "x", "webhook_url": "file:///etc/passwd"}, "webhook_url"),
         ({"name": "x", "webhook_url": "http://127.0.0.1:9/"}, "webhook_url"),
+        ({"name": "x", "webhook_url": "http://[::1/"}, "webhook_url"),
+        ({"name": "x", "webhook_url": "https://n\u00bf\u009f.example/"}, "webhook_url"),
+        ({"name": "x", "webhook_url": "http://example.org:99999/"}, "webhook_url"),
         ({"name": "x", "webhook_url": "http://169.254.169.254/latest/meta-data"}, "webhook_url"),
     ],
 )
