@@ -33,7 +33,7 @@ def create_app(settings: Settings, context: Context | None = None) -> Flask:
         app.register_blueprint(module.blueprint)
     parts.socketio = sockets.install(app, parts.pusher, parts.loop, gate)
     # Outermost last: addresses are told right before anything counts them.
-    app.wsgi_app = FastPath(app.wsgi_app, parts, gate, observer)  # type: ignore[method-assign]
+    app.wsgi_app = FastPath(app.wsgi_app, parts, gate, observer)  # type: ignore[method-assign, assignment]
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]

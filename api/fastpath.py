@@ -6,7 +6,7 @@ holds both ways to the same answer, header by header.
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from api.observing import REQUEST_ID, Observer, access, request_id
@@ -14,20 +14,20 @@ from api.ratelimit import network_of
 from api.security import CONTENT_SECURITY_POLICY, HEADER_ITEMS, Gate
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication
+
     from api.context import Context
 
 PATH = "/api/current-traffic"
 #: What a program sends that has no wish, or this one.
 ORDINARY_ACCEPT = frozenset({"", "*/*", "application/json"})
 Headers = list[tuple[str, str]]
-Start = Callable[[str, Headers], Any]
-Application = Callable[[dict[str, Any], Start], Iterable[bytes]]
 
 
 class FastPath:
     """A WSGI application around another."""
 
-    def __init__(self, inner: Application, context: "Context", gate: Gate, observer: Observer) -> None:
+    def __init__(self, inner: "WSGIApplication", context: "Context", gate: Gate, observer: Observer) -> None:
         self._inner = inner
         self._context = context
         self._gate = gate
@@ -36,7 +36,7 @@ class FastPath:
         self._open = not gate.origins and not gate.has_token
         self._made: tuple[str, Headers] = ("", [])
 
-    def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+    def __call__(self, environ: dict[str, Any], start: "StartResponse") -> Iterable[bytes]:
         """Answer, or pass on."""
         if environ.get("PATH_INFO") != PATH or not self._ordinary(environ):
             return self._inner(environ, start)
