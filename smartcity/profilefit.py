@@ -14,7 +14,7 @@ from smartcity.city import City, PlaceKind
 from smartcity.columns import UTC_TIMESTAMP
 from smartcity.errors import MissingDataError
 from smartcity.events import SPEED_STEPS_PER_MPH
-from smartcity.levels import ESTIMATE_MINUTES, HISTORY_WEIGHT_POSITIONS
+from smartcity.levels import ESTIMATE_MINUTES
 from smartcity.localtime import DAY_SECONDS, MICROS, local_seconds
 from smartcity.profile import SLOT_MINUTES, SLOTS, Profile
 
@@ -123,18 +123,12 @@ def _sums(rows: pa.Table, city: City, until: datetime, numbers: dict[str, int]) 
 def _free_flow(found: _TenMinutes, cells: int) -> Floats:
     """Free-flow speed per cell: FHWA's 85th percentile, with the night as off-peak, shrunk to the city's median.
 
-    Each ten-minute speed is first drawn to the cell's own night mean by as many positions as in the estimate: else the
-    noise of a few pings would pass for free flow. Without a night, the fastest hours stand in for it.
+    The noise of a few pings would pass for free flow, so it is taken out of each ten-minute speed first. Without a
+    night, the fastest hours stand in for it.
     """
-    night = found.is_night
-    positions = np.bincount(found.cell[night], found.positions[night], cells)
-    speed_sum = np.bincount(found.cell[night], found.speed_sum_mph[night], cells)
-    mean = speed_sum / np.maximum(positions, 1.0)
-    firm = night & found.is_firm
+    firm = found.is_night & found.is_firm
     of = found.cell[firm]
-    drawn = (found.speed_sum_mph[firm] + HISTORY_WEIGHT_POSITIONS * mean[of]) / (
-        found.positions[firm] + HISTORY_WEIGHT_POSITIONS
-    )
+    drawn = _without_noise(of, found.speed_sum_mph[firm] / found.positions[firm], found.positions[firm], cells)
     own = _percentile(of, drawn, FREE_FLOW_PERCENTILE, cells)
     trust = np.bincount(of, minlength=cells).astype(np.float64)
     if firm.any():
@@ -144,6 +138,28 @@ def _free_flow(found: _TenMinutes, cells: int) -> Floats:
     value = np.where(np.isnan(own), city_mph, own)
     # A place where nothing ever moved must not divide by zero.
     return np.asarray(np.maximum((value * trust + city_mph * FREE_FLOW_SHRINK) / (trust + FREE_FLOW_SHRINK), 1.0))
+
+
+def _without_noise(cell: npt.NDArray[np.int32], speed: Floats, positions: Floats, cells: int) -> Floats:
+    """Speeds spread around their cell's typical one as the places vary, not as the pings do: a percentile is unbiased.
+
+    The square of a log speed's deviation is τ² + s²/n in the mean: τ² of the place, s² of a ping, n positions. Both are
+    fitted over the city; then each deviation is scaled by √(τ² / (τ² + s²/n)), which leaves a variance of τ². Drawing
+    a speed to the mean by n / (n + K) instead leaves less than that, and free flow 17 % too low.
+
+    Source: T. A. Louis, "Estimating a population of parameter values using Bayes and empirical Bayes methods", 1984.
+    """
+    log = np.log(np.maximum(speed, 1.0))
+    typical = np.bincount(cell, log, cells) / np.maximum(np.bincount(cell, minlength=cells), 1)
+    deviation = log - typical[cell]
+    inverse = 1 / positions
+    spread, square = inverse - inverse.mean() if len(inverse) else inverse, deviation**2
+    varies = float((spread**2).sum())
+    ping = max(float((spread * square).sum()) / varies, 0.0) if varies > 0 else 0.0
+    place = max(float(square.mean() - ping * inverse.mean()), 0.0) if len(square) else 0.0
+    total = place + ping * inverse
+    kept = np.sqrt(np.divide(place, total, out=np.ones_like(total), where=total > 0))
+    return np.asarray(np.exp(typical[cell] + kept * deviation))
 
 
 def _ratio_statistics(found: _TenMinutes, free_flow: Floats, typical: float) -> tuple[Floats, Floats, Floats]:

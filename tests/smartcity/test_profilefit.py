@@ -10,7 +10,7 @@ from smartcity.city import City
 from smartcity.columns import WINDOWS
 from smartcity.errors import MissingDataError
 from smartcity.profile import Profile
-from smartcity.profilefit import FREE_FLOW_SHRINK, HISTORY_WEIGHT_POSITIONS, _percentile, fit_profile
+from smartcity.profilefit import FREE_FLOW_SHRINK, _percentile, _without_noise, fit_profile
 
 CITY = City()
 MIDNIGHT = datetime(2016, 1, 5, 5, tzinfo=UTC)
@@ -34,15 +34,27 @@ def windows(*rows):
     )
 
 
-def test_free_flow_is_the_nights_85th_percentile_drawn_to_the_city():
+def test_free_flow_is_the_nights_85th_percentile():
     night = [(CELL, 10 * n, 10, 20 + n) for n in range(20)]
     day = [(CELL, 12 * 60, 50, 90.0)]
     profile = fit_profile([windows(*night, *day)], CITY, UNTIL)
-    speeds = np.array([20.0 + n for n in range(20)])
-    drawn = (10 * speeds + HISTORY_WEIGHT_POSITIONS * speeds.mean()) / (10 + HISTORY_WEIGHT_POSITIONS)
-    own = np.percentile(drawn, 85)
-    # The only cell is the city, so drawing it to the city changes nothing.
-    assert profile.free_flow_mph.tolist() == pytest.approx([own])
+    # The only cell is the city, so drawing it to the city changes nothing; equal counts tell of no noise.
+    assert profile.free_flow_mph.tolist() == pytest.approx([np.percentile([20.0 + n for n in range(20)], 85)])
+
+
+@pytest.mark.parametrize("positions", [3, 10, 40])
+def test_the_noise_of_few_positions_does_not_move_free_flow(positions):
+    random = np.random.default_rng(3)
+    true = 20 * np.exp(random.normal(0, 0.25, 4000))
+    count = random.integers(positions // 2 + 2, positions * 2, 4000)
+    seen = true * np.exp(random.normal(0, 0.5, 4000) / np.sqrt(count))
+    found = _without_noise(np.zeros(4000, dtype=np.int32), seen, count.astype(float), 1)
+    assert np.percentile(found, 85) == pytest.approx(np.percentile(true, 85), rel=0.03)
+
+
+def test_a_place_where_speed_never_changes_keeps_it():
+    found = _without_noise(np.zeros(5, dtype=np.int32), np.full(5, 30.0), np.array([3.0, 4, 5, 100, 200]), 1)
+    assert found.tolist() == pytest.approx([30.0] * 5)
 
 
 def test_a_cell_with_a_short_night_is_drawn_to_the_city_and_one_without_takes_its_speed():
