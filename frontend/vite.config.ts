@@ -27,6 +27,8 @@ export default defineConfig({
   plugins: [thirdPartyLicenses(), gzipBesideLargeFiles()],
   build: {
     target: "es2022",
+    // light-dark() as it is written: rewritten as variables it would no longer follow each element's own scheme.
+    cssTarget: ["chrome123", "firefox120", "safari17.5"],
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 12_000,
     rolldownOptions: {

@@ -1,8 +1,10 @@
 /** uPlot in React: made once, fed new columns, as wide as its place. */
-import { useEffect, useRef } from "react";
+import { useContext, useEffect, useRef } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import type { Columns } from "../data/series";
+import { DRAWN, type Theme } from "../palette";
+import { ThemeContext } from "../shared/theme";
 
 interface ChartProps {
   columns: Columns;
@@ -15,9 +17,13 @@ interface ChartProps {
   label: string;
 }
 
-const AXIS = { stroke: "#8fa3ba", grid: { stroke: "#1d2a3a", width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
+function axisOf(theme: Theme): uPlot.Axis {
+  const { axis: stroke, grid } = DRAWN[theme];
+  return { stroke, grid: { stroke: grid, width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
+}
 
 export function Chart({ columns, series, timeZone, format, now = null, label }: ChartProps): JSX.Element {
+  const theme = useContext(ThemeContext);
   const frame = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const nowAt = useRef(now);
@@ -28,6 +34,7 @@ export function Chart({ columns, series, timeZone, format, now = null, label }: 
   useEffect(() => {
     const element = frame.current;
     if (!element) return;
+    const axis = axisOf(theme);
     const options: uPlot.Options = {
       width: Math.max(element.clientWidth, 80),
       height: Math.max(element.clientHeight, 60),
@@ -36,11 +43,11 @@ export function Chart({ columns, series, timeZone, format, now = null, label }: 
       cursor: { y: false, points: { size: 6 }, drag: { x: true, y: false } },
       scales: { x: { time: true }, y: { range: (_plot, low, high) => yRange(low, high) } },
       axes: [
-        { ...AXIS, size: 26, values: (_plot, at) => at.map((each) => clockOf(each, timeZone)) },
-        { ...AXIS, size: 46, values: (_plot, at) => at.map(format) },
+        { ...axis, size: 26, values: (_plot, at) => at.map((each) => clockOf(each, timeZone)) },
+        { ...axis, size: 46, values: (_plot, at) => at.map(format) },
       ],
       series: [{ value: (_plot, at) => (at == null ? "" : clockOf(at, timeZone)) }, ...series],
-      hooks: { drawClear: [(chart) => shadeFuture(chart, nowAt.current)] },
+      hooks: { drawClear: [(chart) => shadeFuture(chart, nowAt.current, theme)] },
     };
     const chart = new uPlot(options, data.current as uPlot.AlignedData, element);
     plot.current = chart;
@@ -56,8 +63,8 @@ export function Chart({ columns, series, timeZone, format, now = null, label }: 
       chart.destroy();
       plot.current = null;
     };
-    // The series are literals of the caller; a new zone makes a new chart.
-  }, [timeZone]);
+    // The series are literals of the caller; a new zone or theme makes a new chart.
+  }, [timeZone, theme]);
 
   useEffect(() => {
     // Keeps the zoom that somebody chose.
@@ -82,14 +89,14 @@ function clockOf(at: number, timeZone: string): string {
   return new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone }).format(at * 1000);
 }
 
-function shadeFuture(chart: uPlot, now: number | null): void {
+function shadeFuture(chart: uPlot, now: number | null, theme: Theme): void {
   if (now === null) return;
   const { left, top, width, height } = chart.bbox;
   const x = Math.max(left, Math.min(left + width, chart.valToPos(now, "x", true)));
   chart.ctx.save();
-  chart.ctx.fillStyle = "rgba(240, 192, 64, 0.07)";
+  chart.ctx.fillStyle = DRAWN[theme].future;
   chart.ctx.fillRect(x, top, left + width - x, height);
-  chart.ctx.fillStyle = "rgba(240, 192, 64, 0.55)";
+  chart.ctx.fillStyle = DRAWN[theme].futureEdge;
   chart.ctx.fillRect(x, top, Math.max(1, devicePixelRatio), height);
   chart.ctx.restore();
 }

@@ -1,8 +1,9 @@
-import { useMemo } from "react";
+import { useContext, useMemo } from "react";
 import { percent } from "../data/format";
 import type { CitySummary, SeriesPoint } from "../data/messages";
 import { congestionColumns, type Lengths } from "../data/series";
-import { LEVEL_COLORS } from "../palette";
+import { DRAWN } from "../palette";
+import { ThemeContext } from "../shared/theme";
 import { texts } from "../texts";
 import { Chart } from "./Chart";
 
@@ -12,17 +13,20 @@ interface CityChartProps {
   lengths: Lengths;
   timeZone: string;
   failed: boolean;
+  /** Whether a past moment is shown: the history alone says what was foretold and what then came. */
+  past: boolean;
 }
 
 /** Share of congested places: what was seen against what had been foretold, and the next minutes. */
-export function CityChart({ series, summary, lengths, timeZone, failed }: CityChartProps): JSX.Element {
-  const columns = useMemo(() => congestionColumns(series, summary, lengths), [series, summary, lengths]);
+export function CityChart({ series, summary, lengths, timeZone, failed, past }: CityChartProps): JSX.Element {
+  const colors = DRAWN[useContext(ThemeContext)];
+  const columns = useMemo(() => congestionColumns(series, past ? null : summary, lengths), [series, past, summary, lengths]);
   const lines = useMemo(
     () => [
-      { label: texts.chart.now, stroke: LEVEL_COLORS.high, width: 2, value: share, points: { show: false }, spanGaps: false },
-      { label: texts.chart.forecast(lengths.leadMinutes), stroke: LEVEL_COLORS.medium, width: 1.6, dash: [6, 4], value: share, points: { show: false } },
+      { label: texts.chart.now, stroke: colors.seen, width: 2, value: share, points: { show: false }, spanGaps: false },
+      { label: texts.chart.forecast(lengths.leadMinutes), stroke: colors.foretold, width: 1.6, dash: [6, 4], value: share, points: { show: false } },
     ],
-    [lengths],
+    [lengths, colors],
   );
   return (
     <section className="panel city-chart" aria-label={texts.chart.title}>

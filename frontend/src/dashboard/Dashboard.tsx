@@ -1,12 +1,18 @@
-import { useCallback, useMemo, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { usePolled } from "../data/api";
 import { dateAndClock } from "../data/format";
 import { useNamer } from "../data/geography";
+import { isoOf, LIVE_LAYERS, linkText, parseLink, type MapLayer } from "../data/link";
 import type { Config, Hotspot, SeriesPoint } from "../data/messages";
+import { FASTEST, type Moment } from "../data/moment";
 import { historyPath } from "../data/series";
+import { EMPTY_CITY, type CityState } from "../data/state";
 import { useLive } from "../data/useLive";
+import { usePast, usePlayback, type PastCity } from "../data/usePast";
+import type { View } from "../map/view";
 import { texts } from "../texts";
 import { Links, Mark } from "../shared/Brand";
+import { ThemeContext, useThemeChoice } from "../shared/theme";
 import { CityChart } from "./CityChart";
 import { Connection } from "./Connection";
 import { Details } from "./Details";
@@ -14,6 +20,7 @@ import { Hotspots } from "./Hotspots";
 import { Kpis } from "./Kpis";
 import { MapPanel } from "./MapPanel";
 import { Down, NoData } from "./Notices";
+import { TimeBar } from "./TimeBar";
 
 const CONFIG_RETRY_SECONDS = 3;
 const HOTSPOT_SECONDS = 6;
@@ -21,73 +28,188 @@ const HISTORY_SECONDS = 30;
 const HISTORY_HOURS = 6;
 const HOTSPOTS_SHOWN = 20;
 const NO_SERIES: SeriesPoint[] = [];
+/** A link is written this long after the view came to rest. */
+const LINK_MS = 400;
 
 export function Dashboard(): JSX.Element {
   const { data: config, error } = usePolled<Config>("/api/config", CONFIG_RETRY_SECONDS, true);
   const live = useLive(config?.push_seconds);
   const nameOf = useNamer(config);
-  const [selected, setSelected] = useState<string | null>(null);
+  const [first] = useState(() => parseLink(window.location.hash));
+  const [selected, setSelected] = useState<string | null>(first.cell);
+  const [layer, setLayer] = useState<MapLayer>(first.layer);
+  const [moment, setMoment] = useState<Moment>(first.at === null ? null : { at: first.at, playing: false, rate: FASTEST });
   const close = useCallback(() => setSelected(null), []);
+  const [theme, switchTheme] = useThemeChoice();
 
-  const { city } = live;
-  const { summary } = city;
-  const hasData = city.cells.size > 0 || city.vehicles.size > 0;
   const horizon = config?.city.horizon_minutes ?? 15;
   const windowMinutes = config?.city.window_minutes ?? 2;
   const leadMinutes = Math.ceil(horizon / windowMinutes) * windowMinutes;
   const lengths = useMemo(() => ({ windowMinutes, leadMinutes }), [windowMinutes, leadMinutes]);
+  const newestUtc = live.city.summary?.data_time_utc ?? null;
+  const newest = newestUtc === null ? null : Date.parse(newestUtc);
+  const hasData = live.city.cells.size > 0 || live.city.vehicles.size > 0;
+  const at = moment ? `at=${isoOf(moment.at)}` : "";
+
+  const until = moment ? isoOf(moment.at) : newestUtc;
   const history = usePolled<{ series: SeriesPoint[] }>(
-    hasData ? historyPath(summary?.data_time_utc ?? null, HISTORY_HOURS, leadMinutes, windowMinutes) : null,
+    hasData ? historyPath(until, HISTORY_HOURS, leadMinutes, windowMinutes) : null,
     HISTORY_SECONDS,
   );
-  const hotspots = usePolled<{ hotspots: Hotspot[] }>(hasData ? `/api/hotspots?limit=${HOTSPOTS_SHOWN}` : null, HOTSPOT_SECONDS);
   const series = history.data?.series ?? NO_SERIES;
 
+  // A pause keeps what is on the screen, vehicles too; only another moment is asked of the API.
+  const held = useRef<{ at: number; city: CityState } | null>(null);
+  const isHeld = moment !== null && held.current?.at === moment.at;
+  const past = usePast(isHeld ? null : moment, series, lengths);
+  const move = useCallback(
+    (next: Moment) => {
+      if (next === null) {
+        held.current = null;
+        setLayer((old) => (LIVE_LAYERS.includes(old) ? old : "now"));
+      } else if (moment === null && next.at === newest) held.current = { at: next.at, city: live.city };
+      setMoment(next);
+    },
+    [moment, newest, live.city],
+  );
+  usePlayback(moment, past.arrived || isHeld, windowMinutes, newest, move);
+  const city = moment === null ? live.city : isHeld && held.current ? held.current.city : (past.city ?? held.current?.city ?? EMPTY_CITY);
+  const { summary } = city;
+  const hotspotQuery = at && !isHeld ? `&${at}` : "";
+  const hotspots = usePolled<{ hotspots: Hotspot[] }>(
+    hasData ? `/api/hotspots?limit=${HOTSPOTS_SHOWN}${hotspotQuery}` : null,
+    HOTSPOT_SECONDS,
+    moment !== null,
+  );
+
+  const view = useRef<View | null>(first.view);
+  const [viewMoved, setViewMoved] = useState(0);
+  const onView = useCallback((next: View) => {
+    view.current = next;
+    setViewMoved((count) => count + 1);
+  }, []);
+  useEffect(() => {
+    const link = (): string => linkText({ cell: selected, layer, at: moment?.at ?? null, view: view.current });
+    const timer = setTimeout(() => showLink(link()), LINK_MS);
+    return () => clearTimeout(timer);
+  }, [selected, layer, moment?.at, viewMoved]);
+  useEffect(() => {
+    // Another link put into the address bar: begin anew with what it says.
+    const again = (): void => window.location.reload();
+    window.addEventListener("hashchange", again);
+    return () => window.removeEventListener("hashchange", again);
+  }, []);
+  const share = async (): Promise<boolean> => {
+    const text = linkText({ cell: selected, layer, at: moment?.at ?? newest, view: view.current });
+    try {
+      await navigator.clipboard.writeText(new URL(text, window.location.href).href);
+      return true;
+    } catch {
+      showLink(text);
+      return false;
+    }
+  };
+
   return (
-    <div className="dashboard">
-      <header className="top">
-        <a className="brand" href="/" title={texts.header.home}>
-          <Mark />
-          {texts.product}
-        </a>
-        <span className="city">{config?.city.name ?? ""}</span>
-        <span className="data-time">
-          {summary?.data_time_utc && config ? (
+    <ThemeContext.Provider value={theme}>
+      <div className="dashboard" data-moment={moment ? "past" : "live"}>
+        <header className="top">
+          <a className="brand" href="/" title={texts.header.home}>
+            <Mark />
+            {texts.product}
+          </a>
+          <h1 className="city">{config?.city.name ?? ""}</h1>
+          <span className="data-time">
+            {summary?.data_time_utc && config ? (
+              <>
+                {texts.header.dataTime} <time dateTime={summary.data_time_utc}>{dateAndClock(summary.data_time_utc, config.city.time_zone)}</time>
+              </>
+            ) : null}
+          </span>
+          <Connection live={live} windowMinutes={windowMinutes} />
+          <nav aria-label={texts.header.links}>{config ? <Links links={config.links} /> : null}</nav>
+          <button type="button" className="theme" data-testid="theme" onClick={switchTheme}>
+            {texts.header.theme[theme]}
+          </button>
+        </header>
+        <Kpis summary={summary} series={series} horizonMinutes={horizon} placeKind={config?.city.place_kind ?? "h3"} past={moment !== null && !isHeld} />
+        {config && hasData ? (
+          <TimeBar
+            moment={moment}
+            newest={newest}
+            windowMinutes={windowMinutes}
+            timeZone={config.city.time_zone}
+            note={isHeld ? null : pastNote(moment, past)}
+            onMove={move}
+            onShare={share}
+          />
+        ) : null}
+        <main>
+          {error && !config ? (
+            <Down reason={error.message} />
+          ) : live.city.sequence !== null && !hasData ? (
+            <NoData />
+          ) : config ? (
             <>
-              {texts.header.dataTime} <time dateTime={summary.data_time_utc}>{dateAndClock(summary.data_time_utc, config.city.time_zone)}</time>
-            </>
-          ) : null}
-        </span>
-        <Connection live={live} windowMinutes={windowMinutes} />
-        <nav aria-label={texts.header.links}>{config ? <Links links={config.links} /> : null}</nav>
-      </header>
-      <Kpis summary={summary} series={series} horizonMinutes={horizon} placeKind={config?.city.place_kind ?? "h3"} />
-      <main>
-        {error && !config ? (
-          <Down reason={error.message} />
-        ) : city.sequence !== null && !hasData ? (
-          <NoData />
-        ) : config ? (
-          <>
-            <MapPanel config={config} city={city} nameOf={nameOf} selected={selected} onSelect={setSelected} />
-            <CityChart series={series} summary={summary} lengths={lengths} timeZone={config.city.time_zone} failed={history.error !== null} />
-            <div className="side">
-              {selected ? (
-                <Details cellId={selected} live={city.cells.get(selected)} config={config} nameOf={nameOf} onClose={close} />
-              ) : null}
-              <Hotspots
-                hotspots={hotspots.data?.hotspots ?? null}
-                cells={city.cells}
+              <MapPanel
+                config={config}
+                city={city}
+                outcomes={past.outcomes}
+                past={moment !== null}
                 nameOf={nameOf}
                 selected={selected}
                 onSelect={setSelected}
+                layer={layer}
+                onLayer={setLayer}
+                firstView={view.current}
+                onView={onView}
               />
-            </div>
-          </>
-        ) : (
-          <p className="muted loading">{texts.loading}</p>
-        )}
-      </main>
-    </div>
+              <CityChart
+                series={series}
+                summary={summary}
+                lengths={lengths}
+                timeZone={config.city.time_zone}
+                failed={history.error !== null}
+                past={moment !== null && !isHeld}
+              />
+              <div className="side">
+                {selected ? (
+                  <Details
+                    cellId={selected}
+                    live={city.cells.get(selected)}
+                    at={isHeld ? "" : at}
+                    outcome={past.outcomes.get(selected)}
+                    config={config}
+                    nameOf={nameOf}
+                    onClose={close}
+                  />
+                ) : null}
+                <Hotspots
+                  hotspots={hotspots.data?.hotspots ?? null}
+                  cells={city.cells}
+                  nameOf={nameOf}
+                  selected={selected}
+                  horizonMinutes={horizon}
+                  onSelect={setSelected}
+                />
+              </div>
+            </>
+          ) : (
+            <p className="muted loading">{texts.loading}</p>
+          )}
+        </main>
+      </div>
+    </ThemeContext.Provider>
   );
+}
+
+function pastNote(moment: Moment, past: PastCity): string | null {
+  if (moment === null) return null;
+  if (past.error) return texts.time.failed(past.error.message);
+  if (past.city === null) return texts.time.loading;
+  return past.city.cells.size === 0 ? texts.time.empty : null;
+}
+
+function showLink(text: string): void {
+  if (text !== window.location.hash) window.history.replaceState(null, "", text || window.location.pathname + window.location.search);
 }

@@ -1,10 +1,11 @@
-import { useEffect, useMemo, useRef } from "react";
+import { useContext, useEffect, useMemo, useRef } from "react";
 import { usePolled } from "../data/api";
 import { clock, count, mph, percent } from "../data/format";
 import type { Namer } from "../data/geography";
-import type { CellDetails, Config, Forecast, PlaceKind, ScoredWindow, SeriesPoint } from "../data/messages";
+import type { CellDetails, Config, Forecast, Outcome, PlaceKind, ScoredWindow, SeriesPoint } from "../data/messages";
 import type { Columns } from "../data/series";
-import { LEVEL_COLORS } from "../palette";
+import { DRAWN, LEVEL_COLORS } from "../palette";
+import { ThemeContext } from "../shared/theme";
 import { LEVEL_NAMES, texts } from "../texts";
 import { Chart } from "./Chart";
 import { LevelChip } from "./LevelChip";
@@ -12,6 +13,9 @@ import { LevelChip } from "./LevelChip";
 interface DetailsProps {
   cellId: string;
   live: ScoredWindow | undefined;
+  /** Query of a past moment; empty while live. */
+  at: string;
+  outcome: Outcome | undefined;
   config: Config;
   nameOf: Namer;
   onClose: () => void;
@@ -20,10 +24,11 @@ interface DetailsProps {
 const REFRESH_SECONDS = 30;
 
 /** One place: its state and forecast from the live stream, its last hours from the API. */
-export function Details({ cellId, live, config, nameOf, onClose }: DetailsProps): JSX.Element {
-  const path = `/api/cell/${encodeURIComponent(cellId)}`;
+export function Details({ cellId, live, at, outcome, config, nameOf, onClose }: DetailsProps): JSX.Element {
+  const path = `/api/cell/${encodeURIComponent(cellId)}${at && `?${at}`}`;
   const answer = usePolled<CellDetails>(path, REFRESH_SECONDS);
-  const details = answer.path === path ? answer.data : null;
+  // Of the same place, the answer for another moment does until its own is there.
+  const details = answer.path?.split("?")[0] === path.split("?")[0] ? answer.data : null;
   const cell = live ?? details?.cell;
   const zone = config.city.time_zone;
   const title = useRef<HTMLHeadingElement>(null);
@@ -39,13 +44,13 @@ export function Details({ cellId, live, config, nameOf, onClose }: DetailsProps)
         </button>
         <code>{cellId}</code>
       </header>
-      {cell ? <State cell={cell} zone={zone} kind={config.city.place_kind} /> : <p className="muted">{answer.error ? texts.details.gone : texts.loading}</p>}
+      {cell ? <State cell={cell} outcome={outcome} zone={zone} kind={config.city.place_kind} /> : <p className="muted">{answer.error ? texts.details.gone : texts.loading}</p>}
       <History history={details?.history ?? null} cell={cell} zone={zone} failed={answer.error !== null} />
     </section>
   );
 }
 
-function State({ cell, zone, kind }: { cell: ScoredWindow; zone: string; kind: PlaceKind }): JSX.Element {
+function State({ cell, outcome, zone, kind }: { cell: ScoredWindow; outcome: Outcome | undefined; zone: string; kind: PlaceKind }): JSX.Element {
   const known = texts.details;
   return (
     <>
@@ -58,8 +63,14 @@ function State({ cell, zone, kind }: { cell: ScoredWindow; zone: string; kind: P
         </div>
         <div>
           <h3>{cell.forecast ? known.forecastAt(clock(cell.forecast.for_utc, zone)) : known.forecastAt("–")}</h3>
-          {cell.forecast ? <LevelChip level={cell.forecast.level} /> : <span className="muted">{known.noForecast}</span>}
+          {cell.forecast ? <LevelChip level={cell.forecast.level} /> : <span className="muted">{known.noForecast[kind]}</span>}
         </div>
+        {outcome ? (
+          <div>
+            <h3>{known.came}</h3>
+            <LevelChip level={outcome.level} />
+          </div>
+        ) : null}
       </div>
       {cell.forecast ? <Probabilities forecast={cell.forecast} /> : null}
       <dl className="facts">
@@ -118,14 +129,15 @@ interface HistoryProps {
 const HOURS_SHOWN = 3;
 
 function History({ history, cell, zone, failed }: HistoryProps): JSX.Element {
+  const colors = DRAWN[useContext(ThemeContext)];
   const columns = useMemo(() => speedColumns(history ?? [], cell), [history, cell]);
   const lines = useMemo(
     () => [
-      { label: texts.details.speed, stroke: "#9cc9f0", width: 1.8, value: speed, points: { show: false } },
-      { label: texts.details.freeFlow, stroke: "#66758a", width: 1, dash: [3, 3], value: speed, points: { show: false } },
-      { label: texts.details.expected, stroke: LEVEL_COLORS.medium, width: 0, value: speed, points: { show: true, size: 9, fill: LEVEL_COLORS.medium } },
+      { label: texts.details.speed, stroke: colors.speed, width: 1.8, value: speed, points: { show: false } },
+      { label: texts.details.freeFlow, stroke: colors.freeFlow, width: 1, dash: [3, 3], value: speed, points: { show: false } },
+      { label: texts.details.expected, stroke: colors.foretold, width: 0, value: speed, points: { show: true, size: 9, fill: colors.foretold } },
     ],
-    [],
+    [colors],
   );
   return (
     <div className="history">

@@ -1,4 +1,4 @@
-import { mph, percent } from "../data/format";
+import { count, mph, percent } from "../data/format";
 import type { Namer } from "../data/geography";
 import type { Hotspot, ScoredWindow } from "../data/messages";
 import { shortId } from "../data/places";
@@ -10,10 +10,11 @@ interface HotspotsProps {
   cells: ReadonlyMap<string, ScoredWindow>;
   nameOf: Namer;
   selected: string | null;
+  horizonMinutes: number;
   onSelect: (cellId: string) => void;
 }
 
-export function Hotspots({ hotspots, cells, nameOf, selected, onSelect }: HotspotsProps): JSX.Element {
+export function Hotspots({ hotspots, cells, nameOf, selected, horizonMinutes, onSelect }: HotspotsProps): JSX.Element {
   return (
     <section className="panel hotspots" aria-label={texts.hotspots.title}>
       <h2>
@@ -47,7 +48,12 @@ export function Hotspots({ hotspots, cells, nameOf, selected, onSelect }: Hotspo
                   <LevelChip level={now.level} small />
                   <span aria-hidden="true">→</span>
                   <LevelChip level={now.forecast?.level ?? "unknown"} small />
-                  <span className="hotspot-speed">{mph(now.avg_speed_mph)} mph</span>
+                  <span className="hotspot-speed">
+                    {mph(now.avg_speed_mph)} mph
+                    {now.forecast?.expected_speed_mph == null ? null : (
+                      <> → {texts.hotspots.expected(count(now.forecast.expected_speed_mph), horizonMinutes)}</>
+                    )}
+                  </span>
                 </span>
               </button>
             </li>

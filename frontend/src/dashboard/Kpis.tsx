@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import { useEffect, useState, type ReactNode } from "react";
 import { count, mph, percent, points, seconds, shortCount } from "../data/format";
 import type { CitySummary, PlaceKind, SeriesPoint } from "../data/messages";
 import { recent, sparkline } from "../data/series";
@@ -39,13 +39,17 @@ interface KpisProps {
   series: SeriesPoint[];
   horizonMinutes: number;
   placeKind: PlaceKind;
+  /** Whether a past moment is shown: its forecasts were all made then, and nothing is counted. */
+  past: boolean;
 }
 
-export function Kpis({ summary, series, horizonMinutes, placeKind }: KpisProps): JSX.Element {
+export function Kpis({ summary, series, horizonMinutes, placeKind, past }: KpisProps): JSX.Element {
   const known = texts.kpi;
   const now = summary?.congested_share ?? null;
   const then = summary?.forecast_congested_share ?? null;
   const checked = summary && summary.live_accuracy !== null;
+  const accuracyTrend = useTrail(past ? null : summary?.live_accuracy, summary);
+  const eventsTrend = useTrail(past ? null : summary?.events_per_second, summary);
   return (
     <div className="kpis">
       {placeKind === "h3" ? (
@@ -97,17 +101,30 @@ export function Kpis({ summary, series, horizonMinutes, placeKind }: KpisProps):
               {known.accuracyCount(shortCount(summary.scored_forecasts))} · {known.accuracyNote(percent(summary.persistence_accuracy, 1))}
             </>
           ) : (
-            known.accuracyWaiting(horizonMinutes)
+            past ? known.accuracyPastWaiting(horizonMinutes) : known.accuracyWaiting(horizonMinutes)
           )
         }
         testId="kpi-accuracy"
+        trend={accuracyTrend}
       />
       <Card
         label={known.events}
-        value={summary ? shortCount(Math.round(summary.events_per_second)) : "–"}
-        note={known.eventsNote(seconds(summary?.delay_seconds))}
+        value={shortCount(summary?.events_per_second == null ? null : Math.round(summary.events_per_second))}
+        note={past ? known.eventsPast : known.eventsNote(seconds(summary?.delay_seconds))}
         testId="kpi-events"
+        trend={eventsTrend}
       />
     </div>
   );
+}
+
+const TRAIL_LENGTH = 60;
+
+/** The last values of a figure that the API keeps no history of, as this page saw them: one for each message. */
+function useTrail(value: number | null | undefined, message: unknown): number[] {
+  const [trail, setTrail] = useState<number[]>([]);
+  useEffect(() => {
+    if (value != null) setTrail((old) => [...old, value].slice(-TRAIL_LENGTH));
+  }, [value, message]);
+  return trail;
 }

@@ -1,29 +1,45 @@
-import { LEVELS, type Config } from "../data/messages";
-import { LEVEL_COLORS } from "../palette";
+import type { MapLayer } from "../data/link";
+import { LEVELS, type Config, type Level } from "../data/messages";
+import { ERROR_COLORS, LEVEL_COLORS } from "../palette";
 import { LEVEL_NAMES, texts } from "../texts";
 
-/** What colour and height mean; the thresholds come from the API. */
-export function Legend({ config, forecast }: { config: Config; forecast: boolean }): JSX.Element {
+interface LegendProps {
+  config: Config;
+  layer: MapLayer;
+  hidden: ReadonlySet<Level>;
+  onToggle: (level: Level) => void;
+}
+
+/** What colour and height mean; the thresholds come from the API. A level that is clicked leaves the map, or comes back. */
+export function Legend({ config, layer, hidden, onToggle }: LegendProps): JSX.Element {
   const { low_from_ratio: lowFrom, high_below_ratio: highBelow, min_vehicles: fewest } = config.levels;
-  const kind = config.city.place_kind;
+  const { place_kind: kind, horizon_minutes: minutes } = config.city;
   const meaning = {
     low: texts.level.low(lowFrom),
     medium: texts.level.medium(highBelow, lowFrom),
     high: texts.level.high(highBelow),
-    unknown: texts.level.unknown(fewest),
+    unknown: texts.level.unknown[kind](fewest),
   };
+  const error = layer === "error";
   return (
-    <aside className="legend" data-testid="legend">
+    <aside className="legend" data-testid="legend" aria-label={texts.map.layer}>
       <ul>
-        {LEVELS.map((level) => (
-          <li key={level} title={meaning[level]}>
-            <i style={{ background: LEVEL_COLORS[level] }} aria-hidden="true" />
-            <b>{LEVEL_NAMES[level]}</b>
-            <span>{level === "unknown" ? "" : meaning[level]}</span>
-          </li>
-        ))}
+        {LEVELS.map((level) => {
+          const name = error ? texts.map.errorNames[level] : LEVEL_NAMES[level];
+          return (
+            <li key={level}>
+              <button type="button" aria-pressed={!hidden.has(level)} title={texts.map.legendHide(name)} onClick={() => onToggle(level)}>
+                <i style={{ background: (error ? ERROR_COLORS : LEVEL_COLORS)[level] }} aria-hidden="true" />
+                <b>{name}</b>
+                {error ? null : <span>{meaning[level]}</span>}
+              </button>
+            </li>
+          );
+        })}
       </ul>
-      <p>{forecast ? texts.map.legendForecast[kind](config.city.horizon_minutes) : texts.map.legend[kind]}</p>
+      <p>
+        {texts.map.legend[layer](minutes)} {texts.map.legendShape[kind]}
+      </p>
     </aside>
   );
 }

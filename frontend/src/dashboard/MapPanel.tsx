@@ -1,7 +1,12 @@
-import { Component, lazy, Suspense, useEffect, useState, type ReactNode } from "react";
-import type { Config } from "../data/messages";
+import { Component, lazy, Suspense, useCallback, useContext, useEffect, useState, type ReactNode } from "react";
+import { useGrid, type Namer } from "../data/geography";
+import { MAP_LAYERS, type MapLayer } from "../data/link";
+import type { Config, Level, ScoredWindow } from "../data/messages";
+import { errorLevel, type Outcomes } from "../data/past";
 import type { CityState } from "../data/state";
-import type { Namer } from "../data/geography";
+import type { View } from "../map/view";
+import { CityCanvas } from "../shared/CityCanvas";
+import { ThemeContext } from "../shared/theme";
 import { texts } from "../texts";
 import { Legend } from "./Legend";
 import { PlacesTable } from "./PlacesTable";
@@ -11,58 +16,88 @@ const TrafficMap = lazy(() => import("../map/TrafficMap"));
 interface MapPanelProps {
   config: Config;
   city: CityState;
+  outcomes: Outcomes;
+  /** Whether a past moment is shown, of which it is known what then came. */
+  past: boolean;
   nameOf: Namer;
   selected: string | null;
   onSelect: (cellId: string | null) => void;
+  layer: MapLayer;
+  onLayer: (layer: MapLayer) => void;
+  firstView: View | null;
+  onView: (view: View) => void;
 }
 
-/** The map with its legend and switch; a table where the map can't be drawn. */
+/** The map with its legend and switch; a drawing and a table where the map can't be drawn. */
 export function MapPanel(props: MapPanelProps): JSX.Element {
-  const { config, city, nameOf, selected, onSelect } = props;
-  const [forecast, setForecast] = useState(false);
+  const { config, city, past, layer, onLayer } = props;
+  const [hidden, setHidden] = useState<ReadonlySet<Level>>(new Set());
+  // Kepler.gl takes colours when it is made: another theme is another map, with the same view.
+  const theme = useContext(ThemeContext);
   const [ready, setReady] = useState(false);
   const afterFirstFrame = useAfterFirstFigures(city.sequence !== null);
   const [drawable] = useState(hasWebGl);
-  const minutes = config.city.horizon_minutes;
-  const kind = config.city.place_kind;
+  const { place_kind: kind, horizon_minutes: minutes } = config.city;
   const unplaced = kind === "sensor" && Object.keys(config.places).length === 0;
   const reason = !drawable ? texts.map.noWebGl : unplaced ? texts.map.noPlaces : null;
-  const table = (why: string): JSX.Element => (
-    <PlacesTable reason={why} kind={kind} cells={city.cells} nameOf={nameOf} selected={selected} onSelect={onSelect} />
-  );
+  const shows = useCallback((cell: ScoredWindow) => !hidden.has(levelOn(layer, cell, props.outcomes)), [hidden, layer, props.outcomes]);
+  const toggle = (level: Level): void =>
+    setHidden((old) => new Set(old.has(level) ? [...old].filter((each) => each !== level) : [...old, level]));
   return (
-    <section className="panel map" aria-label={texts.map.title} data-testid="map" data-ready={ready} data-layer={forecast ? "forecast" : "now"}>
+    <section className="panel map" aria-label={texts.map.title} data-testid="map" data-ready={ready} data-layer={layer}>
       {reason !== null ? (
-        table(reason)
+        <FlatMap {...props} reason={reason} drawn={!unplaced} />
       ) : (
         <>
-          <MapBoundary fallback={table(`${texts.map.failed}.`)}>
+          <MapBoundary fallback={<FlatMap {...props} reason={`${texts.map.failed}. ${texts.map.instead}`} drawn />}>
             <Suspense fallback={null}>
-              {afterFirstFrame ? (
-                <TrafficMap {...props} forecast={forecast} onReady={() => setReady(true)} />
-              ) : null}
+              {afterFirstFrame ? <TrafficMap key={theme} {...props} theme={theme} shows={shows} onReady={() => setReady(true)} /> : null}
             </Suspense>
+            {ready ? null : <p className="map-loading">{texts.map.loading}</p>}
+            <div className="switch" role="group" aria-label={texts.map.layer}>
+              {MAP_LAYERS.filter((each) => past || each === "now" || each === "forecast").map((each) => (
+                <button
+                  key={each}
+                  type="button"
+                  aria-pressed={layer === each}
+                  data-testid={`${each}-toggle`}
+                  data-layer={each}
+                  title={texts.map.layerTitles[each](minutes)}
+                  onClick={() => onLayer(each)}
+                >
+                  {texts.map.layers[each](minutes)}
+                </button>
+              ))}
+            </div>
+            <Legend config={config} layer={layer} hidden={hidden} onToggle={toggle} />
+            <p className="map-hint">{texts.map.hint}</p>
           </MapBoundary>
-          {ready ? null : <p className="map-loading">{texts.map.loading}</p>}
-          <div className="switch" role="group" aria-label={texts.map.forecastLabel(minutes)}>
-            <button type="button" aria-pressed={!forecast} onClick={() => setForecast(false)}>
-              {texts.map.now}
-            </button>
-            <button
-              type="button"
-              aria-pressed={forecast}
-              data-testid="forecast-toggle"
-              title={texts.map.forecastLabel(minutes)}
-              onClick={() => setForecast((on) => !on)}
-            >
-              {texts.map.forecast(minutes)}
-            </button>
-          </div>
-          <Legend config={config} forecast={forecast} />
-          <p className="map-hint">{texts.map.hint}</p>
         </>
       )}
     </section>
+  );
+}
+
+/** What a place's colour says on a layer. */
+function levelOn(layer: MapLayer, cell: ScoredWindow, outcomes: Outcomes): Level {
+  const came = outcomes.get(cell.cell_id)?.level;
+  if (layer === "error") return errorLevel(cell.forecast?.level, came);
+  return (layer === "now" ? cell.level : layer === "forecast" ? cell.forecast?.level : came) ?? "unknown";
+}
+
+/** Where 3D can't be had: the city as a flat drawing, and the same places as a table. */
+function FlatMap({ reason, drawn, config, city, nameOf, selected, onSelect }: MapPanelProps & { reason: string; drawn: boolean }): JSX.Element {
+  const grid = useGrid(config);
+  const { bounds, place_kind: kind } = config.city;
+  return (
+    <div className="flat-map">
+      {drawn ? (
+        <div className="flat-map-drawing" data-testid="flat-map">
+          <CityCanvas city={city} grid={grid} bounds={bounds} kind={kind} />
+        </div>
+      ) : null}
+      <PlacesTable reason={reason} kind={kind} cells={city.cells} nameOf={nameOf} selected={selected} onSelect={onSelect} />
+    </div>
   );
 }
 

@@ -27,11 +27,16 @@ export interface Polled<T> {
   error: Error | null;
 }
 
+const NOTHING = { data: null, path: null, error: null };
+
 /** The newest answer of `path`, asked again every `seconds` (`untilAnswered`: only while there is none). A failure keeps the last answer; null asks nothing. */
 export function usePolled<T>(path: string | null, seconds: number, untilAnswered = false): Polled<T> {
-  const [state, setState] = useState<Polled<T>>({ data: null, path: null, error: null });
+  const [state, setState] = useState<Polled<T>>(NOTHING);
   useEffect(() => {
-    if (path === null) return;
+    if (path === null) {
+      setState(NOTHING);
+      return;
+    }
     const abort = new AbortController();
     let timer: ReturnType<typeof setTimeout>;
     const ask = async (): Promise<void> => {

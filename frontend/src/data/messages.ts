@@ -44,14 +44,16 @@ export interface MapVehicle {
 
 export interface CitySummary {
   data_time_utc: string | null;
-  vehicle_count: number;
+  /** Null only of a past moment without a history. */
+  vehicle_count: number | null;
   avg_speed_mph: number | null;
   cells_known: number;
   cells_unknown: number;
   congested_share: number | null;
   /** The share to expect: the mean probability, not the share of places that are likelier congested than not. */
   forecast_congested_share: number | null;
-  events_per_second: number;
+  /** Null of a past moment. */
+  events_per_second: number | null;
   delay_seconds: number | null;
   live_accuracy: number | null;
   persistence_accuracy: number | null;
@@ -125,6 +127,19 @@ export interface SeriesPoint {
   vehicle_count: number | null;
   share_high: number | null;
   forecast_share_high: number | null;
+}
+
+/** What then happened, at the time that a forecast was for. */
+export interface Outcome {
+  level: Level;
+  avg_speed_mph: number | null;
+}
+
+/** One forecast as /api/predictions gives it; with the outcome once the time has come. */
+export interface Prediction extends Forecast {
+  cell_id: string;
+  level_now: Level;
+  outcome?: Outcome | null;
 }
 
 export interface Hotspot {

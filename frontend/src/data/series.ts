@@ -1,4 +1,5 @@
 /** Series for the charts: the API's history, continued with what the live summary says. */
+import { isoOf } from "./link";
 import type { CitySummary, SeriesPoint } from "./messages";
 
 /** Columns as uPlot takes them: times in seconds, then one array per line. */
@@ -13,15 +14,11 @@ export function historyPath(dataTimeUtc: string | null, hours: number, horizonMi
   // Whole 5 minutes, so that the address (and with it the question) changes seldom.
   const to = Math.ceil((end + (horizonMinutes + 5) * MINUTE_MS) / (5 * MINUTE_MS)) * 5 * MINUTE_MS;
   const query = new URLSearchParams({
-    from: iso(to - hours * 60 * MINUTE_MS),
-    to: iso(to),
+    from: isoOf(to - hours * 60 * MINUTE_MS),
+    to: isoOf(to),
     step_minutes: String(stepMinutes),
   });
   return `/api/historical?${query}`;
-}
-
-function iso(ms: number): string {
-  return new Date(ms).toISOString().replace(".000Z", "Z");
 }
 
 /** Lengths in minutes: of a window, and from its end to the end of the one that its forecast is for. */

@@ -6,7 +6,7 @@ import type { LiveState } from "../data/stream";
 import { useLive } from "../data/useLive";
 import { Links, Mark } from "../shared/Brand";
 import { texts } from "../texts";
-import { CityCanvas } from "./CityCanvas";
+import { CityCanvas } from "../shared/CityCanvas";
 
 const STATS_SECONDS = 5;
 const CONFIG_RETRY_SECONDS = 3;
@@ -20,7 +20,7 @@ export function Landing(): JSX.Element {
   return (
     <>
       <section className="hero">
-        {config ? <CityCanvas city={live.city} grid={grid} bounds={config.city.bounds} kind={config.city.place_kind} /> : null}
+        {config ? <CityCanvas city={live.city} grid={grid} bounds={config.city.bounds} kind={config.city.place_kind} beside /> : null}
         <header>
           <span className="brand">
             <Mark />

@@ -3,15 +3,19 @@ import { type ComponentType, useEffect, useMemo, useRef, useState } from "react"
 import { Provider } from "react-redux";
 import { addDataToMap, layerConfigChange, updateVisData, wrapTo } from "@kepler.gl/actions";
 import "maplibre-gl/dist/maplibre-gl.css";
-import type { Config } from "../data/messages";
+import type { Config, ScoredWindow } from "../data/messages";
+import { MAP_LAYERS, type MapLayer } from "../data/link";
+import type { Outcomes } from "../data/past";
 import type { CityState } from "../data/state";
 import type { Namer } from "../data/geography";
 import { basemapStyle } from "./basemap";
-import { FORECAST_LAYER, mapConfig, NOW_LAYER } from "./config";
+import { mapConfig } from "./config";
+import type { Theme } from "../palette";
+import { hullOutline } from "./hull";
 import { createMapStore, KeplerMap, MAP_ID } from "./kepler";
 import { raiseTop } from "./placeLayers";
 import { placeFields, placeRows, PLACES, SELECTION, vehicleFields, vehicleRow, VEHICLES } from "./rows";
-import { busyBounds, viewOf } from "./view";
+import { busyBounds, sameView, viewIn, viewOf, type View } from "./view";
 
 const STYLE_ID = "outline";
 
@@ -20,13 +24,20 @@ export interface TrafficMapProps {
   city: CityState;
   nameOf: Namer;
   selected: string | null;
-  forecast: boolean;
+  layer: MapLayer;
+  outcomes: Outcomes;
+  /** Places to draw: those of the levels that the legend leaves on. */
+  shows: (cell: ScoredWindow) => boolean;
+  /** Where to look at first; without it, where the vehicles are. */
+  firstView: View | null;
+  onView: (view: View) => void;
+  theme: Theme;
   onSelect: (cellId: string | null) => void;
   onReady: () => void;
 }
 
 export default function TrafficMap(props: TrafficMapProps): JSX.Element {
-  const { config, city, nameOf, selected, forecast, onSelect, onReady } = props;
+  const { config, city, nameOf, selected, layer, outcomes, shows, firstView, theme, onSelect, onView, onReady } = props;
   const { horizon_minutes: horizon, place_kind: kind } = config.city;
   const frame = useRef<HTMLDivElement>(null);
   const [size, setSize] = useState<{ width: number; height: number } | null>(null);
@@ -34,7 +45,10 @@ export default function TrafficMap(props: TrafficMapProps): JSX.Element {
   const select = useRef(onSelect);
   select.current = onSelect;
   const [store] = useState(() => createMapStore((cellId) => select.current(cellId)));
-  const styles = useMemo(() => [{ id: STYLE_ID, label: "", url: "", style: basemapStyle(config.outline) }], [config.outline]);
+  const styles = useMemo(
+    () => [{ id: STYLE_ID, label: "", url: "", style: basemapStyle(config.outline ?? hullOutline(Object.values(config.places)), theme) }],
+    [config, theme],
+  );
 
   useEffect(() => {
     const element = frame.current;
@@ -49,13 +63,14 @@ export default function TrafficMap(props: TrafficMapProps): JSX.Element {
 
   const tables = (): object[] => {
     const cells = [...city.cells.values()];
+    const drawn = cells.filter(shows);
     raiseTop(cells.reduce((most, cell) => Math.max(most, cell.vehicle_count), 0));
     const chosen = cells.filter((cell) => cell.cell_id === selected);
     const fields = placeFields(horizon, kind);
     return [
-      entry(PLACES, fields, placeRows(cells, nameOf, kind, config.places)),
+      entry(PLACES, fields, placeRows(drawn, nameOf, kind, config.places, outcomes)),
       entry(VEHICLES, vehicleFields, [...city.vehicles.values()].map(vehicleRow)),
-      entry(SELECTION, fields, placeRows(chosen, nameOf, kind, config.places)),
+      entry(SELECTION, fields, placeRows(chosen, nameOf, kind, config.places, outcomes)),
     ];
   };
 
@@ -63,14 +78,14 @@ export default function TrafficMap(props: TrafficMapProps): JSX.Element {
   useEffect(() => {
     if (!ready || !size) return;
     if (!added) {
-      const view = viewOf(busyBounds([...city.vehicles.values()], config.city.bounds), size.width, size.height, kind === "h3");
+      const view = firstView ?? viewOf(busyBounds([...city.vehicles.values()], config.city.bounds), size.width, size.height, kind === "h3");
       store.dispatch(
         wrapTo(
           MAP_ID,
           addDataToMap({
             datasets: tables() as never,
             options: { centerMap: false, readOnly: true, autoCreateLayers: false, autoCreateTooltips: false } as never,
-            config: mapConfig(view, horizon, STYLE_ID, kind) as never,
+            config: mapConfig(view, horizon, STYLE_ID, kind, layer, theme) as never,
           }),
         ),
       );
@@ -80,18 +95,30 @@ export default function TrafficMap(props: TrafficMapProps): JSX.Element {
       store.dispatch(wrapTo(MAP_ID, updateVisData(tables() as never, { autoCreateLayers: false, autoCreateTooltips: false } as never)));
     }
     // Kepler gets its rows when they change, not when a callback does.
-  }, [ready, city.cells, city.vehicles, selected, nameOf, store]);
+  }, [ready, city.cells, city.vehicles, selected, nameOf, outcomes, shows, store]);
 
   useEffect(() => {
     if (!added) return;
     const layers = (store.getState() as LayersState).keplerGl[MAP_ID]?.visState.layers ?? [];
-    for (const [id, isVisible] of [[NOW_LAYER, !forecast], [FORECAST_LAYER, forecast]] as const) {
-      const layer = layers.find((each) => each.id === id);
-      if (layer && layer.config.isVisible !== isVisible) {
-        store.dispatch(wrapTo(MAP_ID, layerConfigChange(layer as never, { isVisible } as never)));
+    for (const id of MAP_LAYERS) {
+      const isVisible = id === layer;
+      const found = layers.find((each) => each.id === id);
+      if (found && found.config.isVisible !== isVisible) {
+        store.dispatch(wrapTo(MAP_ID, layerConfigChange(found as never, { isVisible } as never)));
       }
     }
-  }, [added, forecast, store]);
+  }, [added, layer, store]);
+
+  useEffect(() => {
+    if (!added) return;
+    let last: View | null = null;
+    return store.subscribe(() => {
+      const view = viewIn((store.getState() as LayersState).keplerGl[MAP_ID]?.mapState);
+      if (!view || (last && sameView(last, view))) return;
+      last = view;
+      onView(view);
+    });
+  }, [added, onView, store]);
 
   return (
     <div className="map-frame" ref={frame}>
@@ -126,7 +153,7 @@ const Map = KeplerMap as unknown as ComponentType<{
 const KEPLER_THEME = { fontFamily: "inherit", tooltipBg: "#0d1620", tooltipColor: "#dfe8f2" };
 
 interface LayersState {
-  keplerGl: Record<string, { visState: { layers: { id: string; config: { isVisible: boolean } }[] } }>;
+  keplerGl: Record<string, { visState: { layers: { id: string; config: { isVisible: boolean } }[] }; mapState: Partial<View> }>;
 }
 
 function entry(id: string, fields: object[], rows: unknown[][]): object {

@@ -1,13 +1,11 @@
 /** The base map: the city's outline drawn by MapLibre from the configuration itself, so no tile is ever fetched. */
 import type { Outline } from "../data/messages";
-
-const WATER = "#0b121b";
-const LAND = "#141f2d";
-const EDGE = "#2c3f56";
+import { DRAWN, type Theme } from "../palette";
 
 /** A MapLibre style with the outline inline; a plain background without one. */
-export function basemapStyle(outline: Outline | null): Record<string, unknown> {
-  const background = { id: "background", type: "background", paint: { "background-color": WATER } };
+export function basemapStyle(outline: Outline | null, theme: Theme = "dark"): Record<string, unknown> {
+  const { water, land, edge } = DRAWN[theme];
+  const background = { id: "background", type: "background", paint: { "background-color": water } };
   if (!outline) return { version: 8, sources: {}, layers: [background] };
   return {
     version: 8,
@@ -19,9 +17,9 @@ export function basemapStyle(outline: Outline | null): Record<string, unknown> {
         type: "fill",
         source: "outline",
         filter: ["in", ["geometry-type"], ["literal", ["Polygon", "MultiPolygon"]]],
-        paint: { "fill-color": LAND, "fill-antialias": true },
+        paint: { "fill-color": land, "fill-antialias": true },
       },
-      { id: "edges", type: "line", source: "outline", paint: { "line-color": EDGE, "line-width": 0.8 } },
+      { id: "edges", type: "line", source: "outline", paint: { "line-color": edge, "line-width": 0.8 } },
     ],
   };
 }

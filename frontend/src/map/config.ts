@@ -1,12 +1,18 @@
 /** The map's saved configuration: which table is drawn by which layer, and how. */
 import { LEVELS, type Level, type PlaceKind } from "../data/messages";
-import { LEVEL_COLORS, SELECTION_COLOR, VEHICLE_COLOR } from "../palette";
+import { MAP_LAYERS, type MapLayer } from "../data/link";
+import { DRAWN, ERROR_COLORS, LEVEL_COLORS, type Theme } from "../palette";
 import { texts } from "../texts";
 import { PLACES, placeTooltip, SELECTION, VEHICLES, VEHICLE_TOOLTIP } from "./rows";
 import type { View } from "./view";
 
-export const NOW_LAYER = "now";
-export const FORECAST_LAYER = "forecast";
+/** Layers of places are called as the link calls them; one at a time is seen. */
+const LEVEL_FIELDS: Readonly<Record<MapLayer, string>> = {
+  now: "level",
+  forecast: "forecast_level",
+  outcome: "outcome_level",
+  error: "error",
+};
 export const VEHICLE_LAYER = "vehicles";
 export const SELECTION_LAYER = "selection";
 /** The type of layer under which `SensorLayer` is known to Kepler. */
@@ -23,6 +29,7 @@ interface Shape {
   columns: object;
   looks: object;
   selectedLooks: object;
+  ring: boolean;
   channels: object;
 }
 
@@ -32,6 +39,7 @@ const SHAPES: Readonly<Record<PlaceKind, Shape>> = {
     columns: { hex_id: "cell_id" },
     looks: { opacity: 0.82, coverage: 0.84, ...ELEVATION },
     selectedLooks: { opacity: 0.5, coverage: 0.97, ...ELEVATION, elevationScale: ELEVATION.elevationScale * 1.06 },
+    ring: false,
     channels: { sizeField: { name: "vehicle_count", type: "integer" }, sizeScale: "linear" },
   },
   sensor: {
@@ -39,7 +47,8 @@ const SHAPES: Readonly<Record<PlaceKind, Shape>> = {
     columns: { lat: "latitude", lng: "longitude" },
     looks: { radius: 28, opacity: 0.85, filled: true, outline: false, allowHover: true },
     // A ring, so that the colour of the selected one stays to be seen.
-    selectedLooks: { radius: 36, opacity: 1, filled: false, outline: true, thickness: 3, strokeColor: rgb(SELECTION_COLOR), allowHover: false },
+    selectedLooks: { radius: 36, opacity: 1, filled: false, outline: true, thickness: 3, allowHover: false },
+    ring: true,
     channels: {},
   },
 };
@@ -72,8 +81,10 @@ function places({ type, columns, channels }: Shape, looks: object, colorOf: (lev
   };
 }
 
-export function mapConfig(view: View, horizonMinutes: number, styleId: string, kind: PlaceKind): object {
+export function mapConfig(view: View, horizonMinutes: number, styleId: string, kind: PlaceKind, shown: MapLayer = "now", theme: Theme = "dark"): object {
   const shape = SHAPES[kind];
+  const { selection, vehicle } = DRAWN[theme];
+  const selectedLooks = shape.ring ? { ...shape.selectedLooks, strokeColor: rgb(selection) } : shape.selectedLooks;
   const show = (names: string[]): object[] => names.map((name) => ({ name, format: null }));
   const aboutPlaces = show(placeTooltip(kind));
   return {
@@ -88,34 +99,29 @@ export function mapConfig(view: View, horizonMinutes: number, styleId: string, k
             config: {
               dataId: VEHICLES,
               label: texts.map.vehicles,
-              color: rgb(VEHICLE_COLOR),
+              color: rgb(vehicle),
               columns: { lat: "latitude", lng: "longitude" },
               isVisible: true,
               visConfig: { radius: 3, opacity: 0.85, filled: true, outline: false, allowHover: true },
             },
             visualChannels: {},
           },
-          places(shape, shape.selectedLooks, () => SELECTION_COLOR, {
+          places(shape, selectedLooks, () => selection, {
             id: SELECTION_LAYER,
             dataId: SELECTION,
             label: texts.details.title,
             levelField: "level",
             isVisible: true,
           }),
-          places(shape, shape.looks, (level) => LEVEL_COLORS[level], {
-            id: NOW_LAYER,
-            dataId: PLACES,
-            label: texts.map.now,
-            levelField: "level",
-            isVisible: true,
-          }),
-          places(shape, shape.looks, (level) => LEVEL_COLORS[level], {
-            id: FORECAST_LAYER,
-            dataId: PLACES,
-            label: texts.map.forecast(horizonMinutes),
-            levelField: "forecast_level",
-            isVisible: false,
-          }),
+          ...MAP_LAYERS.map((id) =>
+            places(shape, shape.looks, (level) => (id === "error" ? ERROR_COLORS : LEVEL_COLORS)[level], {
+              id,
+              dataId: PLACES,
+              label: texts.map.layers[id](horizonMinutes),
+              levelField: LEVEL_FIELDS[id],
+              isVisible: id === shown,
+            }),
+          ),
         ],
         interactionConfig: {
           tooltip: {

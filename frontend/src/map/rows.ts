@@ -2,6 +2,8 @@
 import type { MapVehicle, PlaceKind, ScoredWindow } from "../data/messages";
 import type { Point } from "../data/places";
 import type { Namer } from "../data/geography";
+import { errorLevel, NO_OUTCOMES, type Outcomes } from "../data/past";
+import { mph } from "../data/format";
 import { LEVEL_NAMES, texts } from "../texts";
 
 export type Row = (string | number | null)[];
@@ -40,31 +42,42 @@ export function placeFields(horizonMinutes: number, kind: PlaceKind): Field[] {
     text("chance", names.chance),
     text("speed", names.speed),
     text("free_flow", names.freeFlow),
+    text("expected", names.expected(horizonMinutes)),
+    text("outcome_level"),
+    text("error"),
+    text("outcome_name", names.outcome),
     ...(kind === "h3" ? [] : [real("latitude"), real("longitude")]),
   ];
 }
 
 /** Fields shown when the pointer is over a place. A sensor's reading counts no vehicles. */
 export function placeTooltip(kind: PlaceKind): string[] {
-  const then = ["forecast_name", "chance"];
+  const then = ["forecast_name", "expected", "chance", "outcome_name"];
   return kind === "h3"
     ? ["name", "level_name", "speed", "free_flow", "vehicle_count", ...then]
     : ["name", "cell_id", "level_name", "speed", "free_flow", ...then];
 }
 
 /** The rows of places; a sensor that stands nobody knows where is left out. */
-export function placeRows(cells: Iterable<ScoredWindow>, nameOf: Namer, kind: PlaceKind, places: Readonly<Record<string, Point>>): Row[] {
+export function placeRows(
+  cells: Iterable<ScoredWindow>,
+  nameOf: Namer,
+  kind: PlaceKind,
+  places: Readonly<Record<string, Point>>,
+  outcomes: Outcomes = NO_OUTCOMES,
+): Row[] {
   const rows: Row[] = [];
   for (const cell of cells) {
     const at = places[cell.cell_id];
-    if (kind === "h3") rows.push(placeRow(cell, nameOf));
-    else if (at) rows.push([...placeRow(cell, nameOf), at.latitude, at.longitude]);
+    if (kind === "h3") rows.push(placeRow(cell, nameOf, outcomes));
+    else if (at) rows.push([...placeRow(cell, nameOf, outcomes), at.latitude, at.longitude]);
   }
   return rows;
 }
 
-function placeRow(cell: ScoredWindow, nameOf: Namer): Row {
+function placeRow(cell: ScoredWindow, nameOf: Namer, outcomes: Outcomes): Row {
   const { forecast } = cell;
+  const came = outcomes.get(cell.cell_id)?.level;
   const chance = forecast?.probability_high;
   return [
     cell.cell_id,
@@ -75,8 +88,12 @@ function placeRow(cell: ScoredWindow, nameOf: Namer): Row {
     LEVEL_NAMES[cell.level],
     forecast ? LEVEL_NAMES[forecast.level] : texts.kpi.noForecast,
     typeof chance === "number" ? `${Math.round(chance * 100)}%` : "–",
-    cell.avg_speed_mph === null ? "–" : cell.avg_speed_mph.toFixed(1),
-    cell.free_flow_mph.toFixed(1),
+    mph(cell.avg_speed_mph),
+    mph(cell.free_flow_mph),
+    mph(forecast?.expected_speed_mph),
+    came ?? "unknown",
+    errorLevel(forecast?.level, came),
+    came ? LEVEL_NAMES[came] : "–",
   ];
 }
 

@@ -41,3 +41,15 @@ export function viewOf(bounds: Bounds, width: number, height: number, tilted = t
     bearing: tilted ? BEARING : 0,
   };
 }
+
+const PARTS = ["latitude", "longitude", "zoom", "pitch", "bearing"] as const;
+
+/** The view in the map's state, or null while there is none. */
+export function viewIn(state: Partial<View> | undefined): View | null {
+  if (!state || !PARTS.every((part) => Number.isFinite(state[part]))) return null;
+  return Object.fromEntries(PARTS.map((part) => [part, state[part]])) as unknown as View;
+}
+
+export function sameView(a: View, b: View): boolean {
+  return PARTS.every((part) => a[part] === b[part]);
+}

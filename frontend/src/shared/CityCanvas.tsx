@@ -1,9 +1,10 @@
 /** The live city as a light drawing on a canvas: places in the colour of their level, vehicles as points. */
-import { useEffect, useRef } from "react";
+import { useContext, useEffect, useRef } from "react";
 import type { Bounds, PlaceKind } from "../data/messages";
 import type { CityState } from "../data/state";
 import type { Grid } from "../data/geography";
-import { LEVEL_COLORS, VEHICLE_COLOR } from "../palette";
+import { DRAWN, LEVEL_COLORS } from "../palette";
+import { ThemeContext } from "./theme";
 import { busyBounds } from "../map/view";
 
 interface CityCanvasProps {
@@ -11,6 +12,8 @@ interface CityCanvasProps {
   grid: Grid | null;
   bounds: Bounds;
   kind: PlaceKind;
+  /** Whether words stand to the left of the city. */
+  beside?: boolean;
 }
 
 interface Glide {
@@ -21,7 +24,8 @@ interface Glide {
 const GLIDE_MS = 2_000;
 const SENSOR_RADIUS = 6;
 
-export function CityCanvas({ city, grid, bounds, kind }: CityCanvasProps): JSX.Element {
+export function CityCanvas({ city, grid, bounds, kind, beside = false }: CityCanvasProps): JSX.Element {
+  const theme = useContext(ThemeContext);
   const canvas = useRef<HTMLCanvasElement>(null);
   const box = useRef<Bounds | null>(null);
   const glides = useRef(new Map<string, Glide>());
@@ -61,10 +65,10 @@ export function CityCanvas({ city, grid, bounds, kind }: CityCanvasProps): JSX.E
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       context.clearRect(0, 0, width, height);
       if (!box.current) return;
-      const project = projection(box.current, width, height);
+      const project = projection(box.current, width, height, beside);
       if (grid) drawCells(context, city, grid, shapes.current, project);
       const share = still ? 1 : Math.min(1, (at - arrived.current) / GLIDE_MS);
-      context.fillStyle = VEHICLE_COLOR;
+      context.fillStyle = DRAWN[theme].vehicle;
       context.globalAlpha = 0.85;
       for (const glide of glides.current.values()) {
         const [x, y] = project(between(glide, share));
@@ -73,7 +77,7 @@ export function CityCanvas({ city, grid, bounds, kind }: CityCanvasProps): JSX.E
     };
     frame = requestAnimationFrame(draw);
     return () => cancelAnimationFrame(frame);
-  }, [city, grid]);
+  }, [city, grid, beside, theme]);
 
   return <canvas className="city-canvas" ref={canvas} aria-hidden="true" />;
 }
@@ -85,9 +89,9 @@ function between({ from, to }: Glide, share: number): [number, number] {
 type Project = (point: [number, number]) => [number, number];
 
 /** Equal scale in both directions; on a wide screen the city sits in the right part, beside the words. */
-function projection(box: Bounds, width: number, height: number): Project {
+function projection(box: Bounds, width: number, height: number, beside: boolean): Project {
   const squeeze = Math.cos((((box.south + box.north) / 2) * Math.PI) / 180);
-  const wide = width > 900;
+  const wide = beside && width > 900;
   const room = wide ? width * 0.62 : width;
   const scale = 0.94 * Math.min(room / ((box.east - box.west) * squeeze), height / (box.north - box.south));
   const midX = wide ? width - room / 2 : width / 2;
