@@ -8,11 +8,11 @@ export const LEVEL_COLORS: Readonly<Record<Level, string>> = {
   unknown: "#66758a",
 };
 
-/** How far off a forecast was: other hues than the levels', told apart by lightness too. */
+/** How far off a forecast was: other hues than the levels'. */
 export const ERROR_COLORS: Readonly<Record<Level, string>> = {
-  low: "#17755f",
-  medium: "#d39bd0",
-  high: "#fbe3f5",
+  low: "#2f6f6a",
+  medium: "#e3a9dc",
+  high: "#d6249f",
   unknown: "#66758a",
 };
 

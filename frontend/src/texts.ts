@@ -28,6 +28,7 @@ export const texts = {
     reconnecting: (seconds: number) => (seconds > 0 ? `Connection lost, trying again in ${seconds} s` : "Reconnecting"),
     outdated: "This page is older than the server: reload it",
     stopped: "Data has stopped",
+    past: "Showing the past",
   },
   header: { dataTime: "Data of", home: "Home", links: "More", theme: { dark: "Light", light: "Dark" } },
   links: { dashboard: "Dashboard", api_docs: "API", mlflow: "MLflow", airflow: "Airflow", data_docs: "Data Docs" },
@@ -105,6 +106,10 @@ export const texts = {
     waiting: "The chart starts with the first finished window.",
     failed: "The history could not be loaded.",
   },
+  alerts: {
+    title: "Alerts",
+    since: (time: string, share: string) => `since ${time}, ${share} of its places when raised`,
+  },
   hotspots: {
     title: "Hotspots",
     note: "places that lose the most time",
@@ -112,7 +117,8 @@ export const texts = {
     worse: "slower than 30 minutes ago",
     better: "faster than 30 minutes ago",
     same: "as 30 minutes ago",
-    expected: (speed: string, minutes: number) => `${speed} mph in ${minutes} min`,
+    speeds: (now: string, then: string) => `${now} → ${then} mph`,
+    speedsTitle: (now: string, then: string, minutes: number) => `${now} mph now, ${then} mph expected in ${minutes} minutes`,
     ofFreeFlow: "of free flow",
   },
   details: {
@@ -122,6 +128,8 @@ export const texts = {
     forecastAt: (clock: string) => `Forecast for ${clock}`,
     noForecast: { h3: "No forecast: too few vehicles to say", sensor: "No forecast: no recent reading" },
     came: "What came",
+    record: (share: string, scored: string, persistence: string) =>
+      `In the last 24 hours ${share} of ${scored} forecasts for this place came true; had nothing changed, ${persistence}.`,
     noProbability: "This forecast carries no probabilities.",
     speed: "Speed",
     freeFlow: "Free flow",

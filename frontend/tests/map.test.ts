@@ -1,9 +1,13 @@
+import { MAP_LAYERS } from "../src/data/link";
+import { covers } from "../src/data/places";
+import { hullOutline } from "../src/map/hull";
 import { describe, expect, it } from "vitest";
 import type { ScoredWindow } from "../src/data/messages";
 import { basemapStyle } from "../src/map/basemap";
 import { mapConfig } from "../src/map/config";
 import { niceTop, placeFields, placeRows, placeTooltip, PLACES, SELECTION } from "../src/map/rows";
-import { busyBounds, viewOf } from "../src/map/view";
+import { EMPTY_CITY } from "../src/data/state";
+import { busyBounds, cityBounds, viewOf } from "../src/map/view";
 
 interface PlaceLayer {
   config: { dataId: string; columns: Record<string, string> };
@@ -50,19 +54,42 @@ describe("placeRows", () => {
   });
 });
 
-describe("mapConfig", () => {
-  const view = { latitude: 0, longitude: 0, zoom: 10, pitch: 0, bearing: 0 };
+const view = { latitude: 0, longitude: 0, zoom: 10, pitch: 0, bearing: 0 };
 
+describe("mapConfig", () => {
   it.each(["h3", "sensor"] as const)("names only fields that the rows of %s have", (kind) => {
     const fields = new Set(placeFields(15, kind).map((field) => field.name));
     const { layers } = (mapConfig(view, 15, "outline", kind) as { config: { visState: { layers: PlaceLayer[] } } }).config.visState;
     const ofPlaces = layers.filter((layer) => [PLACES, SELECTION].includes(layer.config.dataId));
-    expect(ofPlaces).toHaveLength(3);
+    expect(ofPlaces).toHaveLength(MAP_LAYERS.length + 1);
     for (const { config, visualChannels } of ofPlaces) {
       const named = [...Object.values(config.columns), visualChannels.colorField.name, visualChannels.sizeField?.name ?? "level"];
       expect(named.filter((name) => !fields.has(name))).toEqual([]);
     }
     expect(placeTooltip(kind).filter((name) => !fields.has(name))).toEqual([]);
+  });
+});
+
+describe("the layers", () => {
+  it.each(MAP_LAYERS)("show %s alone", (shown) => {
+    const { layers } = (mapConfig(view, 15, "outline", "h3", shown) as { config: { visState: { layers: { id: string; config: { isVisible: boolean } }[] } } })
+      .config.visState;
+    expect(layers.filter(({ id, config }) => config.isVisible && (MAP_LAYERS as readonly string[]).includes(id)).map(({ id }) => id)).toEqual([shown]);
+  });
+});
+
+describe("hullOutline", () => {
+  const at = (longitude: number, latitude: number) => ({ longitude, latitude });
+
+  it("holds every sensor", () => {
+    const sensors = [at(0, 0), at(4, 0), at(4, 3), at(0, 3), at(2, 1), at(1, 2)];
+    const [feature] = hullOutline(sensors)!.features;
+    expect((feature!.geometry!.coordinates as [number, number][][])[0]).toHaveLength(5);
+    expect(sensors.every((sensor) => covers(feature!, sensor))).toBe(true);
+  });
+
+  it.each([[[]], [[at(1, 1), at(2, 2)]], [[at(0, 0), at(1, 1), at(2, 2)]]])("needs an area: %j has none", (sensors) => {
+    expect(hullOutline(sensors)).toBeNull();
   });
 });
 
@@ -90,6 +117,18 @@ describe("the first view", () => {
   it("zooms further in on a larger screen", () => {
     expect(viewOf(bounds, 1600, 1000).zoom).toBeGreaterThan(viewOf(bounds, 400, 300).zoom);
     expect(viewOf(bounds, 800, 600).latitude).toBeCloseTo(40.71);
+  });
+});
+
+describe("where the city is", () => {
+  const bounds = { south: 40, west: -75, north: 41, east: -73 };
+  const ids = Array.from({ length: 40 }, (_, i) => String(i));
+  const cells = new Map(ids.map((id) => [id, cell]));
+  const center = (id: string) => ({ latitude: 40.5 + Number(id) / 1000, longitude: -74 + Number(id) / 1000 });
+
+  it("is where its places are while no vehicle is known", () => {
+    expect(cityBounds({ ...EMPTY_CITY, cells }, center, bounds).south).toBeCloseTo(40.502);
+    expect(cityBounds({ ...EMPTY_CITY, cells }, undefined, bounds)).toBe(bounds);
   });
 });
 

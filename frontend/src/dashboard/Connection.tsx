@@ -5,12 +5,12 @@ import { texts } from "../texts";
 /** Windows of the data's time without which the data counts as stopped. */
 const STOPPED_WINDOWS = 4;
 
-/** The connection's state as a sign in the header; says so too when the data itself has stopped. */
-export function Connection({ live, windowMinutes }: { live: LiveState; windowMinutes: number }): JSX.Element {
+/** The connection's state as a sign in the header; says so too when the data itself has stopped, or what is shown is past. */
+export function Connection({ live, windowMinutes, past }: { live: LiveState; windowMinutes: number; past: boolean }): JSX.Element {
   const now = useNow(1_000);
   const stopped =
     live.phase === "live" && live.dataMovedAt !== null && now - live.dataMovedAt > STOPPED_WINDOWS * windowMinutes * 60_000;
-  const state = stopped ? "stopped" : live.phase;
+  const state = past && live.phase === "live" ? "past" : stopped ? "stopped" : live.phase;
   return (
     <span className={`connection connection-${state}`} data-testid="connection" data-state={state} role="status">
       <i aria-hidden="true" />
@@ -23,7 +23,8 @@ function words(live: LiveState, state: string, now: number): string {
   const known = texts.connection;
   switch (state) {
     case "stopped":
-      return known.stopped;
+    case "past":
+      return known[state];
     case "reconnecting":
       return known.reconnecting(Math.max(0, Math.ceil(((live.retryAt ?? now) - now) / 1000)));
     case "live":

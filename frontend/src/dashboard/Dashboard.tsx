@@ -13,6 +13,7 @@ import type { View } from "../map/view";
 import { texts } from "../texts";
 import { Links, Mark } from "../shared/Brand";
 import { ThemeContext, useThemeChoice } from "../shared/theme";
+import { Alerts } from "./Alerts";
 import { CityChart } from "./CityChart";
 import { Connection } from "./Connection";
 import { Details } from "./Details";
@@ -126,7 +127,7 @@ export function Dashboard(): JSX.Element {
               </>
             ) : null}
           </span>
-          <Connection live={live} windowMinutes={windowMinutes} />
+          <Connection live={live} windowMinutes={windowMinutes} past={moment !== null} />
           <nav aria-label={texts.header.links}>{config ? <Links links={config.links} /> : null}</nav>
           <button type="button" className="theme" data-testid="theme" onClick={switchTheme}>
             {texts.header.theme[theme]}
@@ -173,6 +174,7 @@ export function Dashboard(): JSX.Element {
                 past={moment !== null && !isHeld}
               />
               <div className="side">
+                <Alerts timeZone={config.city.time_zone} onSelect={setSelected} />
                 {selected ? (
                   <Details
                     cellId={selected}

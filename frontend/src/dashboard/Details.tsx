@@ -2,7 +2,7 @@ import { useContext, useEffect, useMemo, useRef } from "react";
 import { usePolled } from "../data/api";
 import { clock, count, mph, percent } from "../data/format";
 import type { Namer } from "../data/geography";
-import type { CellDetails, Config, Forecast, Outcome, PlaceKind, ScoredWindow, SeriesPoint } from "../data/messages";
+import type { CellDetails, Config, Forecast, Outcome, PlaceKind, Prediction, ScoredWindow, SeriesPoint } from "../data/messages";
 import type { Columns } from "../data/series";
 import { DRAWN, LEVEL_COLORS } from "../palette";
 import { ThemeContext } from "../shared/theme";
@@ -45,6 +45,7 @@ export function Details({ cellId, live, at, outcome, config, nameOf, onClose }: 
         <code>{cellId}</code>
       </header>
       {cell ? <State cell={cell} outcome={outcome} zone={zone} kind={config.city.place_kind} /> : <p className="muted">{answer.error ? texts.details.gone : texts.loading}</p>}
+      <Record cellId={cellId} />
       <History history={details?.history ?? null} cell={cell} zone={zone} failed={answer.error !== null} />
     </section>
   );
@@ -94,6 +95,19 @@ function State({ cell, outcome, zone, kind }: { cell: ScoredWindow; outcome: Out
         ) : null}
       </dl>
     </>
+  );
+}
+
+/** How good the forecasts for this place have been. */
+function Record({ cellId }: { cellId: string }): JSX.Element | null {
+  const path = `/api/predictions?cells=${encodeURIComponent(cellId)}`;
+  const answer = usePolled<{ predictions: Prediction[] }>(path, REFRESH_SECONDS);
+  const record = answer.path === path ? answer.data?.predictions[0]?.track_record : null;
+  if (!record) return null;
+  return (
+    <p className="muted record" data-testid="track-record">
+      {texts.details.record(percent(record.accuracy), count(record.scored), percent(record.persistence_accuracy))}
+    </p>
   );
 }
 

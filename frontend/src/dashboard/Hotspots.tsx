@@ -1,4 +1,4 @@
-import { count, mph, percent } from "../data/format";
+import { mph, percent } from "../data/format";
 import type { Namer } from "../data/geography";
 import type { Hotspot, ScoredWindow } from "../data/messages";
 import { shortId } from "../data/places";
@@ -48,12 +48,7 @@ export function Hotspots({ hotspots, cells, nameOf, selected, horizonMinutes, on
                   <LevelChip level={now.level} small />
                   <span aria-hidden="true">→</span>
                   <LevelChip level={now.forecast?.level ?? "unknown"} small />
-                  <span className="hotspot-speed">
-                    {mph(now.avg_speed_mph)} mph
-                    {now.forecast?.expected_speed_mph == null ? null : (
-                      <> → {texts.hotspots.expected(count(now.forecast.expected_speed_mph), horizonMinutes)}</>
-                    )}
-                  </span>
+                  <Speeds cell={now} horizonMinutes={horizonMinutes} />
                 </span>
               </button>
             </li>
@@ -61,6 +56,18 @@ export function Hotspots({ hotspots, cells, nameOf, selected, horizonMinutes, on
         })}
       </ol>
     </section>
+  );
+}
+
+/** The speed now and, where it is known, the one expected. */
+function Speeds({ cell, horizonMinutes }: { cell: ScoredWindow; horizonMinutes: number }): JSX.Element {
+  const now = mph(cell.avg_speed_mph);
+  const expected = cell.forecast?.expected_speed_mph;
+  if (expected == null) return <span className="hotspot-speed">{now} mph</span>;
+  return (
+    <span className="hotspot-speed" title={texts.hotspots.speedsTitle(now, mph(expected), horizonMinutes)}>
+      {texts.hotspots.speeds(now, mph(expected))}
+    </span>
   );
 }
 

@@ -33,6 +33,7 @@ export function MapPanel(props: MapPanelProps): JSX.Element {
   const { config, city, past, layer, onLayer } = props;
   const [hidden, setHidden] = useState<ReadonlySet<Level>>(new Set());
   // Kepler.gl takes colours when it is made: another theme is another map, with the same view.
+  const grid = useGrid(config);
   const theme = useContext(ThemeContext);
   const [ready, setReady] = useState(false);
   const afterFirstFrame = useAfterFirstFigures(city.sequence !== null);
@@ -51,7 +52,7 @@ export function MapPanel(props: MapPanelProps): JSX.Element {
         <>
           <MapBoundary fallback={<FlatMap {...props} reason={`${texts.map.failed}. ${texts.map.instead}`} drawn />}>
             <Suspense fallback={null}>
-              {afterFirstFrame ? <TrafficMap key={theme} {...props} theme={theme} shows={shows} onReady={() => setReady(true)} /> : null}
+              {afterFirstFrame ? <TrafficMap key={theme} {...props} grid={grid} theme={theme} shows={shows} onReady={() => setReady(true)} /> : null}
             </Suspense>
             {ready ? null : <p className="map-loading">{texts.map.loading}</p>}
             <div className="switch" role="group" aria-label={texts.map.layer}>

@@ -17,6 +17,13 @@ interface TimeBarProps {
 }
 
 const known = texts.time;
+/** Drawn, because not every font has these signs. */
+const ICONS = {
+  back: "M3 2h2v12H3zM14 2v12L6 8z",
+  pause: "M3 2h4v12H3zM9 2h4v12H9z",
+  play: "M4 2l10 6-10 6z",
+  forward: "M11 2h2v12h-2zM2 2l8 6-8 6z",
+};
 const HOUR_MS = 3_600_000;
 
 /** Live, or any moment of the past: pause, step, play back, slide. */
@@ -31,13 +38,13 @@ export function TimeBar({ moment, newest, windowMinutes, timeZone, note, onMove,
   return (
     <section className="panel time" aria-label={known.title} data-testid="time" data-mode={moment === null ? "live" : moment.playing ? "playing" : "paused"}>
       <div className="time-buttons" role="group" aria-label={known.title}>
-        <IconButton name={known.back} sign="⏮" disabled={newest === null} onClick={() => onMove(stepped(moment, -1, windowMinutes, end))} />
+        <IconButton name={known.back} path={ICONS.back} disabled={newest === null} onClick={() => onMove(stepped(moment, -1, windowMinutes, end))} />
         {moment === null || moment.playing ? (
-          <IconButton name={known.pause} sign="⏸" disabled={newest === null} onClick={() => move({ playing: false })} />
+          <IconButton name={known.pause} path={ICONS.pause} disabled={newest === null} onClick={() => move({ playing: false })} />
         ) : (
-          <IconButton name={known.play} sign="▶" disabled={at >= end} onClick={() => move({ playing: true })} />
+          <IconButton name={known.play} path={ICONS.play} disabled={at >= end} onClick={() => move({ playing: true })} />
         )}
-        <IconButton name={known.forward} sign="⏭" disabled={moment === null || at >= end} onClick={() => onMove(stepped(moment, 1, windowMinutes, end))} />
+        <IconButton name={known.forward} path={ICONS.forward} disabled={moment === null || at >= end} onClick={() => onMove(stepped(moment, 1, windowMinutes, end))} />
       </div>
       <select
         aria-label={known.rate}
@@ -87,15 +94,17 @@ export function TimeBar({ moment, newest, windowMinutes, timeZone, note, onMove,
 
 interface IconButtonProps {
   name: string;
-  sign: string;
+  path: string;
   disabled: boolean;
   onClick: () => void;
 }
 
-function IconButton({ name, sign, disabled, onClick }: IconButtonProps): JSX.Element {
+function IconButton({ name, path, disabled, onClick }: IconButtonProps): JSX.Element {
   return (
     <button type="button" aria-label={name} title={name} disabled={disabled} onClick={onClick}>
-      <span aria-hidden="true">{sign}&#xfe0e;</span>
+      <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
+        <path d={path} fill="currentColor" />
+      </svg>
     </button>
   );
 }

@@ -140,6 +140,17 @@ export interface Prediction extends Forecast {
   cell_id: string;
   level_now: Level;
   outcome?: Outcome | null;
+  /** Over the last 24 hours; null where no forecast for the place has come due. */
+  track_record?: { scored: number; accuracy: number; persistence_accuracy: number } | null;
+}
+
+/** One time that an alert rule held. */
+export interface Alert {
+  id: string;
+  rule_name: string;
+  raised_utc: string;
+  share: number;
+  cells: string[];
 }
 
 export interface Hotspot {

@@ -19,47 +19,49 @@ export function Landing(): JSX.Element {
   const known = texts.landing;
   return (
     <>
-      <section className="hero">
-        {config ? <CityCanvas city={live.city} grid={grid} bounds={config.city.bounds} kind={config.city.place_kind} beside /> : null}
-        <header>
-          <span className="brand">
-            <Mark />
-            {texts.product}
-          </span>
-          <nav>
-            <a href="/dashboard">{texts.links.dashboard}</a>
-            {config ? <Links links={config.links} /> : null}
-          </nav>
-        </header>
-        <div className="pitch">
-          <h1>{known.tagline}</h1>
-          <p>{known.lead}</p>
-          <div className="actions">
-            <a className="primary" href="/dashboard" data-testid="launch">
-              {known.launch}
-            </a>
-            {config?.links.api_docs ? (
-              <a className="secondary" href={config.links.api_docs}>
-                {known.api}
+      <main>
+        <section className="hero">
+          {config ? <CityCanvas city={live.city} grid={grid} bounds={config.city.bounds} kind={config.city.place_kind} beside /> : null}
+          <header>
+            <span className="brand">
+              <Mark />
+              {texts.product}
+            </span>
+            <nav>
+              <a href="/dashboard">{texts.links.dashboard}</a>
+              {config ? <Links links={config.links} /> : null}
+            </nav>
+          </header>
+          <div className="pitch">
+            <h1>{known.tagline}</h1>
+            <p>{known.lead}</p>
+            <div className="actions">
+              <a className="primary" href="/dashboard" data-testid="launch">
+                {known.launch}
               </a>
-            ) : null}
+              {config?.links.api_docs ? (
+                <a className="secondary" href={config.links.api_docs}>
+                  {known.api}
+                </a>
+              ) : null}
+            </div>
+            <Now live={live} config={config} />
           </div>
-          <Now live={live} config={config} />
-        </div>
-      </section>
-      <Figures stats={stats} />
-      <section className="way">
-        <h2>{known.pathTitle}</h2>
-        <ol>
-          {known.path.map((step) => (
-            <li key={step.name}>
-              <b>{step.name}</b>
-              <span>{step.tool}</span>
-              <p>{step.text}</p>
-            </li>
-          ))}
-        </ol>
-      </section>
+        </section>
+        <Figures stats={stats} />
+        <section className="way">
+          <h2>{known.pathTitle}</h2>
+          <ol>
+            {known.path.map((step) => (
+              <li key={step.name}>
+                <b>{step.name}</b>
+                <span>{step.tool}</span>
+                <p>{step.text}</p>
+              </li>
+            ))}
+          </ol>
+        </section>
+      </main>
       <footer>
         <span>{texts.product}</span>
         <a href="/assets/THIRD_PARTY_LICENSES.txt">{known.licenses}</a>

@@ -7,7 +7,7 @@ import type { Config, ScoredWindow } from "../data/messages";
 import { MAP_LAYERS, type MapLayer } from "../data/link";
 import type { Outcomes } from "../data/past";
 import type { CityState } from "../data/state";
-import type { Namer } from "../data/geography";
+import type { Grid, Namer } from "../data/geography";
 import { basemapStyle } from "./basemap";
 import { mapConfig } from "./config";
 import type { Theme } from "../palette";
@@ -15,13 +15,14 @@ import { hullOutline } from "./hull";
 import { createMapStore, KeplerMap, MAP_ID } from "./kepler";
 import { raiseTop } from "./placeLayers";
 import { placeFields, placeRows, PLACES, SELECTION, vehicleFields, vehicleRow, VEHICLES } from "./rows";
-import { busyBounds, sameView, viewIn, viewOf, type View } from "./view";
+import { cityBounds, sameView, viewIn, viewOf, type View } from "./view";
 
 const STYLE_ID = "outline";
 
 export interface TrafficMapProps {
   config: Config;
   city: CityState;
+  grid: Grid | null;
   nameOf: Namer;
   selected: string | null;
   layer: MapLayer;
@@ -37,7 +38,7 @@ export interface TrafficMapProps {
 }
 
 export default function TrafficMap(props: TrafficMapProps): JSX.Element {
-  const { config, city, nameOf, selected, layer, outcomes, shows, firstView, theme, onSelect, onView, onReady } = props;
+  const { config, city, grid, nameOf, selected, layer, outcomes, shows, firstView, theme, onSelect, onView, onReady } = props;
   const { horizon_minutes: horizon, place_kind: kind } = config.city;
   const frame = useRef<HTMLDivElement>(null);
   const [size, setSize] = useState<{ width: number; height: number } | null>(null);
@@ -78,7 +79,7 @@ export default function TrafficMap(props: TrafficMapProps): JSX.Element {
   useEffect(() => {
     if (!ready || !size) return;
     if (!added) {
-      const view = firstView ?? viewOf(busyBounds([...city.vehicles.values()], config.city.bounds), size.width, size.height, kind === "h3");
+      const view = firstView ?? viewOf(cityBounds(city, grid?.center, config.city.bounds), size.width, size.height, kind === "h3");
       store.dispatch(
         wrapTo(
           MAP_ID,

@@ -1,5 +1,7 @@
 /** Where the map looks at first. */
 import type { Bounds } from "../data/messages";
+import type { Point } from "../data/places";
+import type { CityState } from "../data/state";
 
 export interface View {
   latitude: number;
@@ -26,6 +28,15 @@ export function busyBounds(points: readonly { latitude: number; longitude: numbe
   const [south, north] = span(points.map((point) => point.latitude));
   const [west, east] = span(points.map((point) => point.longitude));
   return south < north && west < east ? { south, west, north, east } : fallback;
+}
+
+/** Where the city is busy: where its vehicles are; where none are known, its places. */
+export function cityBounds(city: CityState, center: ((cellId: string) => Point | null) | undefined, fallback: Bounds): Bounds {
+  if (city.vehicles.size > 0) return busyBounds([...city.vehicles.values()], fallback);
+  return busyBounds(
+    [...city.cells.keys()].flatMap((cellId) => center?.(cellId) ?? []),
+    fallback,
+  );
 }
 
 /** A view in which `bounds` fills a map of `width` × `height` pixels; tilted where places have a height to be seen. */

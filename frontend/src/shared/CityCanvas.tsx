@@ -5,7 +5,7 @@ import type { CityState } from "../data/state";
 import type { Grid } from "../data/geography";
 import { DRAWN, LEVEL_COLORS } from "../palette";
 import { ThemeContext } from "./theme";
-import { busyBounds } from "../map/view";
+import { cityBounds } from "../map/view";
 
 interface CityCanvasProps {
   city: CityState;
@@ -32,7 +32,7 @@ export function CityCanvas({ city, grid, bounds, kind, beside = false }: CityCan
   const arrived = useRef(0);
   const shapes = useRef(new Map<string, [number, number][]>());
   if (kind === "sensor") box.current = bounds;
-  else if (box.current === null && city.vehicles.size > 0) box.current = busyBounds([...city.vehicles.values()], bounds);
+  else if (box.current === null && (city.vehicles.size > 0 || (grid && city.cells.size > 0))) box.current = cityBounds(city, grid?.center, bounds);
 
   useEffect(() => {
     const share = Math.min(1, (performance.now() - arrived.current) / GLIDE_MS);

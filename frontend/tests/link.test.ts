@@ -1,0 +1,34 @@
+import { describe, expect, it } from "vitest";
+import { linkText, parseLink, type Link } from "../src/data/link";
+
+const everything: Link = {
+  cell: "882a100f3dfffff",
+  layer: "error",
+  at: Date.parse("2026-02-03T10:46:00Z"),
+  view: { latitude: 40.75491, longitude: -73.98402, zoom: 11.25, pitch: 44, bearing: -14 },
+};
+
+describe("a link", () => {
+  it("says what it was made of", () => {
+    expect(parseLink(linkText(everything))).toEqual(everything);
+  });
+
+  it("keeps a place's name as it is, whatever it holds", () => {
+    const link = { ...everything, cell: "loop 7&at=#1" };
+    expect(parseLink(linkText(link)).cell).toBe(link.cell);
+  });
+
+  it("is empty where there is nothing to say", () => {
+    expect(linkText({ cell: null, layer: "now", at: null, view: null })).toBe("");
+    expect(parseLink("")).toEqual({ cell: null, layer: "now", at: null, view: null });
+  });
+
+  it.each(["#at=yesterday&layer=sideways&view=1,2", "#view=a,b,c,d,e", "#view=91,0,3,0,0", "#view=,,,,"])("that is wrong is as none: %s", (hash) => {
+    expect(parseLink(hash)).toEqual({ cell: null, layer: "now", at: null, view: null });
+  });
+
+  it("shows no outcome of the present, which has none yet", () => {
+    expect(parseLink("#layer=outcome").layer).toBe("now");
+    expect(parseLink("#layer=forecast").layer).toBe("forecast");
+  });
+});
