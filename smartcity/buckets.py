@@ -12,8 +12,9 @@ from smartcity.localtime import MICROS
 
 Ints = npt.NDArray[np.int64]
 
-#: Trips of a bucket, where files are evenly filled: some 10 MB on their way, 20 files a day at New York's best.
-TRIPS_PER_BUCKET = 125_000
+#: Trips of a bucket, where files are evenly filled. They are not, so buckets are a quarter of what a task takes: a task
+#: gets as many as it needs, and a day with ten times the trips of the others makes none of a size that memory minds.
+TRIPS_PER_BUCKET = 31_250
 
 
 def _micros(moment: datetime) -> int:

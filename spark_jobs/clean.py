@@ -19,7 +19,7 @@ from smartcity.rules import trip_rules
 from smartcity.spark.tasks import Scheduler, run_tasks
 from smartcity.tripfiles import Checked, TripFile, check_files, discover, needs_zones, plan
 from smartcity.zones import Zone, ZonePlaces, outline, read_zones
-from spark_jobs.exchange import Exchange, by_bucket
+from spark_jobs.exchange import Exchange, by_task
 from spark_jobs.ingesting import IngestFigures
 from spark_jobs.job import Figures, Span, parser, run
 from spark_jobs.merging import reached
@@ -29,6 +29,8 @@ from spark_jobs.sources import ever_judged, publish, record, rewrite_without
 
 #: Raised when the same file, rules and zones would give other trips.
 READER_VERSION = 1
+#: Rows that a task stores: some 20 MB on their way, and 20 files on New York's best day.
+_ROWS_PER_TASK = 125_000
 
 CleanFigures = IngestFigures
 
@@ -89,7 +91,7 @@ def _take_in(
         exchange = Exchange.of(trips)
         reading = Reading(places, trip_rules(dataset.city), dataset.city, buckets, exchange, count)
         read = run_tasks(spark, f"clean: read {len(files)} files in {len(chunks)} chunks", chunks, reading)
-        waiting = by_bucket(read)
+        waiting = by_task(read, _ROWS_PER_TASK)
         storing = Storing(trips, quarantine, stored, stale, exchange, count)
         reports = run_tasks(spark, f"clean: store rows in {len(waiting)} stretches of time", waiting, storing)
         exchange.remove()

@@ -9,6 +9,7 @@ blocks of whole tables that cost more than reading and judging the rows does.
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from smartcity.lake import Run
+from spark_jobs.units import packed
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,11 @@ class BlockWriter:
         self.blocks.append(Block(bucket, kind, self._file, start, self._stream.tell() - start, rows.num_rows))
 
 
-def by_bucket(reports: Sequence[dict[str, Any]]) -> list[list[Block]]:
-    """The blocks of all files, those of one bucket together, the buckets in order."""
+def by_task(reports: Sequence[dict[str, Any]], rows: int) -> list[list[Block]]:
+    """The blocks of all files, those of one bucket together, neighbouring buckets in tasks of about ``rows`` rows."""
     found: dict[int, list[Block]] = {}
     for report in reports:
         for block in report["blocks"]:
             found.setdefault(block.bucket, []).append(block)
-    return [found[bucket] for bucket in sorted(found)]
+    sized = [(found[bucket], sum(block.rows for block in found[bucket])) for bucket in sorted(found)]
+    return [[*chain.from_iterable(task)] for task in packed(sized, rows)]

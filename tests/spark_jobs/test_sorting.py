@@ -9,7 +9,7 @@ from smartcity.city import City
 from smartcity.rules import trip_rules
 from smartcity.tripfiles import check_files, discover, plan
 from spark_jobs import sorting
-from spark_jobs.exchange import Exchange, by_bucket
+from spark_jobs.exchange import Block, Exchange, by_task
 from spark_jobs.sorting import Reading
 
 HEADER = (
@@ -40,10 +40,24 @@ def test_a_packed_file_which_cannot_be_cut_is_split_a_bounded_number_of_rows_at_
     rows: Counter[str] = Counter()
     [report] = reading(chunk)
     largest = max(block.rows for block in report["blocks"])
-    [mine] = by_bucket([report])
+    [mine] = by_task([report], 1_000_000)
     for kind, table in exchange.read(mine):
         rows[kind] += table.num_rows
     assert rows == {"good": 147_000, "bad": 3_000}
     assert largest < 75_000 and sum(counted) == 75_000
     exchange.remove()
     assert not (tmp_path / "blocks").exists()
+
+
+def test_a_task_takes_as_many_neighbouring_buckets_as_it_needs_and_none_is_cut():
+    def block(bucket: int, rows: int) -> Block:
+        return Block(bucket, "good", "f", 0, 0, rows)
+
+    first = {"blocks": [block(3, 40), block(0, 30), block(1, 30)]}
+    second = {"blocks": [block(0, 30), block(2, 900), block(4, 10)]}
+    tasks = by_task([first, second], 100)
+    assert [sorted((found.bucket, found.rows) for found in task) for task in tasks] == [
+        [(0, 30), (0, 30), (1, 30)],
+        [(2, 900)],
+        [(3, 40), (4, 10)],
+    ]
