@@ -22,9 +22,11 @@ COMMANDS = {
     "generate": "Make the generated city: trips, probe positions and the truth.",
     "ingest": "Take trip files, probe feeds or sensor tables into the lake.",
     "housekeeping": "Remove what killed runs left in the lake, and what newer files replaced.",
+    "watch": "Say whether events come in and are scored in time; exit code 1 where not.",
     "train": "Train the congestion model and register it.",
     "evaluate": "Score a data set's model against its baselines.",
     "replay": "Stream recorded trips into Kafka as if they happened now.",
+    "secrets": "Make the secrets of the full deployment and write them into .env.",
     "bench": "Run one of the benchmarks.",
     "test": "Install what the tests need and run every check and test.",
 }

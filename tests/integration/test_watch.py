@@ -1,0 +1,37 @@
+"""The watchdog's look at a real broker: an empty topic, a fresh event, an old one."""
+
+import time
+
+import pytest
+from confluent_kafka import Producer
+
+from smartcity import topics
+from smartcity.services import kafka
+from smartcity.services.ports import free_port
+from smartcity.settings import Settings
+from smartcity.watch import observe
+from tests.integration.processes import broker
+
+pytestmark = pytest.mark.integration
+
+
+def test_sees_when_the_newest_event_was_sent(tmp_path, broker_jars) -> None:
+    settings = Settings(
+        home=tmp_path, jars=str(Settings().jar_folder), kafka_port=free_port(), kafka_controller_port=free_port()
+    )
+    with broker(settings):
+        kafka.create_topics(settings)
+        assert observe(settings).topic_silent_seconds is None
+
+        def send(key: str, seconds_ago: float) -> None:
+            producer = Producer({"bootstrap.servers": settings.kafka})
+            stamp = int((time.time() - seconds_ago) * 1000)
+            producer.produce(topics.VEHICLE_POSITIONS.name, b"event", key.encode(), timestamp=stamp)
+            assert producer.flush(20) == 0
+
+        send("taxi_1", 3600)
+        observed = observe(settings)
+        assert observed.broker_answers and observed.stream is None
+        assert 3600 <= observed.topic_silent_seconds < 7200
+        send("taxi_2", 60)
+        assert 60 <= observe(settings).topic_silent_seconds < 3600
