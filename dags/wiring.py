@@ -1,7 +1,9 @@
-"""What all DAGs share: owners, retries, timeouts, assets, and how a Spark job and a gate become tasks."""
+"""What all DAGs share: owners, retries, timeouts, assets, and how a Spark job, a gate and a command become tasks."""
 
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
@@ -20,7 +22,7 @@ WINDOWS = Asset(name="windows", uri="traffic://lake/windows", group="traffic")
 FEATURES = Asset(name="features", uri="traffic://lake/features", group="traffic")
 MODEL = Asset(name="model", uri="traffic://registry/congestion", group="traffic")
 
-#: A Spark job takes both slots of the embedded set-up's pool: two cores carry one at a time.
+#: Of the three slots of the pool: two cores carry one Spark job at a time, and a light task beside it.
 SPARK_SLOTS = 2
 
 
@@ -78,6 +80,20 @@ def gate(suite: str, days: str) -> BashOperator:
         append_env=True,
         cwd=str(ROOT),
         retries=0,
+    )
+
+
+def command(task_id: str, name: str, words: Mapping[str, str] = MappingProxyType({}), **options: Any) -> BashOperator:
+    """Run ``./traffic NAME``. ``words``: options and their values, which reach the shell as variables only."""
+    variables = {f"WORD_{number}": value for number, value in enumerate(words.values())}
+    said = "".join(f' {option} "${variable}"' for option, variable in zip(words, variables, strict=True))
+    return BashOperator(
+        task_id=task_id,
+        bash_command=f'exec "$PYTHON" -m smartcity {name}{said}',
+        env={"PYTHON": sys.executable, "PYTHONPATH": str(ROOT), **variables},
+        append_env=True,
+        cwd=str(ROOT),
+        **options,
     )
 
 

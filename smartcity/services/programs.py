@@ -84,8 +84,8 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__PARALLELISM": "2",
-        # A Spark task takes both slots: two cores carry one at a time.
-        "AIRFLOW__CORE__DEFAULT_POOL_TASK_SLOT_COUNT": "2",
+        # A Spark task takes two: two cores carry one at a time, and a light task such as the watchdog beside it.
+        "AIRFLOW__CORE__DEFAULT_POOL_TASK_SLOT_COUNT": "3",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder / 'airflow.db'}",

@@ -1,14 +1,19 @@
 """The policy that holds for every DAG, and the order of each one's tasks."""
 
 import ast
+import os
 import subprocess
 import sys
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
-from smartcity.settings import ROOT
+from smartcity.services.health import NO_DAGS
+from smartcity.services.ports import free_port
+from smartcity.services.programs import airflow_environment
+from smartcity.settings import ROOT, Settings
 
 NIGHTLY = (
     "find_new_files",
@@ -28,7 +33,8 @@ SOURCES = sorted((ROOT / "dags").glob("*.py"))
 
 
 def test_the_dags_are_those_of_the_platform(dags: dict) -> None:
-    assert set(dags) == {"traffic_nightly", "model_retrain"}
+    assert set(dags) == {"traffic_nightly", "model_retrain", "stream_watchdog", "housekeeping"}
+    assert {path.stem for path in SOURCES} - NO_DAGS == set(dags), "`up` waits for a DAG by the name of its file"
 
 
 def test_every_dag_says_what_it_is_and_when_it_gives_up(dags: dict) -> None:
@@ -101,6 +107,41 @@ def test_the_nightly_run_is_at_two_in_the_city(dags: dict) -> None:
     assert str(timetable.timezone) in ("America/New_York", "Timezone('America/New_York')")
 
 
+def test_a_light_task_has_a_slot_beside_a_spark_job_but_a_second_job_has_none(dags: dict) -> None:
+    slots = int(airflow_environment(Settings(_env_file=None))["AIRFLOW__CORE__DEFAULT_POOL_TASK_SLOT_COUNT"])
+    assert f'DEFAULT_POOL_TASK_SLOT_COUNT: "{slots}"' in (ROOT / "docker-compose.yml").read_text()
+    heavy = {task.pool_slots for dag in dags.values() for task in dag.tasks if task.task_type == "SparkSubmitOperator"}
+    assert heavy == {2} and 2 < slots < 4
+    assert dags["stream_watchdog"].get_task("watch_stream").pool_slots == 1
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "task_id", "context", "said"),
+    [
+        ("housekeeping", "sweep_lake", {}, "no data set yet"),
+        ("stream_watchdog", "watch_stream", {"silent_minutes": 7, "lag_events": 5}, "Kafka does not answer"),
+    ],
+)
+def test_the_commands_behind_the_upkeep_do_run(
+    dags: dict, tmp_path: Path, dag_id: str, task_id: str, context: dict, said: str
+) -> None:
+    """The task's own shell line and variables, as Airflow would render them, on an empty home."""
+    task = dags[dag_id].get_task(task_id)
+    variables = {name: task.render_template(value, {"params": context}) for name, value in task.env.items()}
+    home = {"TRAFFIC_HOME": str(tmp_path), "TRAFFIC_KAFKA_BOOTSTRAP": f"127.0.0.1:{free_port()}"}
+    answer = subprocess.run(
+        ["bash", "-c", task.bash_command], cwd=task.cwd, env={**os.environ, **home, **variables}, capture_output=True
+    )
+    assert said in (answer.stdout + answer.stderr).decode()
+    assert answer.returncode == (0 if dag_id == "housekeeping" else 1)
+
+
+def test_limits_of_the_watchdog_reach_the_shell_as_variables_only(dags: dict) -> None:
+    task = dags["stream_watchdog"].get_task("watch_stream")
+    assert task.bash_command.endswith('watch --silent-minutes "$WORD_0" --lag-events "$WORD_1"')
+    assert "{{" not in task.bash_command
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
 def test_dags_import_only_airflow_and_the_core(source) -> None:
     allowed = {"airflow", "smartcity", "pendulum", "wiring", *sys.stdlib_module_names}
@@ -113,7 +154,7 @@ def test_dags_import_only_airflow_and_the_core(source) -> None:
 
 def test_parsing_a_dag_loads_neither_spark_nor_mlflow() -> None:
     code = (
-        "import sys; sys.path.insert(0, 'dags'); import traffic_nightly, model_retrain; "
+        "import sys; sys.path.insert(0, 'dags'); import traffic_nightly, model_retrain, stream_watchdog, housekeeping; "
         "heavy = {'pyspark', 'mlflow', 'great_expectations'} & set(sys.modules); assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, timeout=120)

@@ -108,7 +108,8 @@ def airflow(settings: Settings, trip_files: list[Path]) -> Iterator[AirflowClien
                 wait_for(lambda: answers_http(health), process, log_file)  # noqa: B023
         client = AirflowClient(settings)
         end = time.monotonic() + 180
-        while len(client.call("/api/v2/dags")["dags"]) < 2:
+        needed = {"traffic_nightly", "model_retrain"}
+        while not needed <= {dag["dag_id"] for dag in client.call("/api/v2/dags")["dags"]}:
             if time.monotonic() > end:
                 pytest.fail((settings.home / "airflow-dag-processor.log").read_text()[-3000:])
             time.sleep(1)
