@@ -25,6 +25,7 @@ COMMANDS = {
     "watch": "Say whether events come in and are scored in time; exit code 1 where not.",
     "train": "Train the congestion model and register it.",
     "evaluate": "Score a data set's model against its baselines.",
+    "model": "List, promote and roll back versions of the model; look how the one that serves does.",
     "replay": "Stream recorded trips into Kafka as if they happened now.",
     "secrets": "Make the secrets of the full deployment and write them into .env.",
     "bench": "Run one of the benchmarks.",

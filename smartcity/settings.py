@@ -41,6 +41,13 @@ class Settings(BaseSettings):
     forest_depth: int = Field(default=12, ge=1, le=20, description="Depth of a tree.")
     training_rows: int = Field(default=200_000, ge=100, description="Rows to train on at most, evenly thinned.")
 
+    drift_stability: float = Field(
+        default=0.25, gt=0, description="Population stability index of a feature from which on it counts as drift."
+    )
+    drift_macro_f1_drop: float = Field(
+        default=0.05, gt=0, description="How far live macro-F1 may fall under that of the hold-out days."
+    )
+
     spark_master: str = Field(default="local[2]", description="local[N] or spark://host:7077.")
     spark_driver_host: str = Field(
         default="127.0.0.1", description="Name under which Spark's executors reach the driver; its own, on a cluster."

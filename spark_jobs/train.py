@@ -15,12 +15,13 @@ import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 
 from smartcity.errors import ModelError, NoChampionError
-from smartcity.features import FEATURE_NAMES
 from smartcity.hashing import file_sha256
 from smartcity.lake import Dataset
 from smartcity.model import forest, publish, registry
+from smartcity.model.drift import Reference
 from smartcity.model.evaluation import Report, Rows, check_enough, evaluate
 from smartcity.model.gate import Decision, decide
+from smartcity.model.inputs import INPUT_NAMES
 from smartcity.model.metrics import BOOTSTRAP_BLOCK_MINUTES, margin_interval, scores
 from smartcity.model.serving import ServingModel
 from smartcity.model.spec import (
@@ -35,16 +36,22 @@ from smartcity.model.spec import (
 from smartcity.profile import Profile
 from smartcity.settings import Settings
 from smartcity.spark.engine import Engine
+from smartcity.spark.steps import step_errors
 from smartcity.spark.tables import read_table
 from smartcity.spark.training import ForestParameters, Forests, fit_forests, score_in_spark, split_rows, thin
+from smartcity.store.engine import create_all, create_engine
+from smartcity.store.ledger import GATE, record_decision
 from spark_jobs import job as jobs
+from spark_jobs.causality import check_causal
 
 #: Rows on which ONNX and Spark must agree before a version is registered, and how closely.
 PARITY_ROWS = 2000
 PARITY_TOLERANCE = 1e-6
 
 
-def export(forests: Forests, profile: Profile, dataset: Dataset, folder: Path) -> ModelSpec:
+def export(
+    forests: Forests, profile: Profile, dataset: Dataset, folder: Path, reference: Reference | None = None
+) -> ModelSpec:
     """Write all that a version carries into ``folder``: Spark pipelines, ONNX, profile, spec."""
     for name, model, classes, onnx_file in (
         ("level", forests.level, 3, LEVEL_FILE),
@@ -54,12 +61,13 @@ def export(forests: Forests, profile: Profile, dataset: Dataset, folder: Path) -
         model.write().overwrite().save(saved.as_uri())
         stage = next((saved / "stages").glob("*RandomForest*"))
         nodes = forest.read_saved_forest(stage / "data", classes)
-        (folder / onnx_file).write_bytes(forest.to_onnx(nodes, len(FEATURE_NAMES)))
+        (folder / onnx_file).write_bytes(forest.to_onnx(nodes, len(INPUT_NAMES)))
     (folder / PROFILE_FILE).write_bytes(profile.to_bytes())
     spec = ModelSpec(
         city=profile.city,
         dataset=dataset.name,
         profile_id=profile.profile_id,
+        reference=reference,
         sha256={name: file_sha256(folder / name) for name in SERVED_FILES},
     )
     (folder / SPEC_FILE).write_text(spec.model_dump_json(indent=1))
@@ -97,6 +105,15 @@ def gate(settings: Settings, report: Report, model: ServingModel, test: Rows) ->
     return decide(figures, type(figures)(result.macro_f1, result.ece, 0.0), low)
 
 
+def note_decision(
+    settings: Settings, version: str, decision: Decision, champion_before: str | None, figures: dict[str, float]
+) -> None:
+    """Write the verdict into the ledger table."""
+    engine = create_engine(settings)
+    create_all(engine)
+    record_decision(engine, version, GATE, decision.promote, champion_before, decision.reason, figures)
+
+
 def train(
     spark: SparkSession, dataset: Dataset, options: argparse.Namespace, folder: Path
 ) -> tuple[Report, dict[str, object]]:
@@ -104,6 +121,7 @@ def train(
     settings = Settings()
     profile = Profile.load(dataset)
     maker = f"python -m spark_jobs.features --dataset {dataset.name}"
+    check_causal(dataset, profile)
     rows = read_table(spark, dataset.features, None, None, maker)
     training, testing = (thin(part, options.max_rows) for part in split_rows(rows, profile))
     train_rows, test_rows = (Rows.of(part.toArrow()) for part in (training, testing))
@@ -111,19 +129,26 @@ def train(
     parameters = ForestParameters(options.trees, options.depth, options.seed)
     print(f"fitting 2 × {options.trees} trees on {len(train_rows.label):,} rows", file=sys.stderr, flush=True)
     forests = fit_forests(training, parameters)
-    spec = export(forests, profile, dataset, folder)
+    spec = export(forests, profile, dataset, folder, Reference.of(train_rows.features))
     model = ServingModel.load(folder, "candidate")
     gap = parity_gap(forests, model, testing.limit(PARITY_ROWS))
     day = profile.train_until_utc.astimezone(dataset.city.zone).date()
     report = evaluate(model, train_rows, test_rows, dataset.truth.read(day - timedelta(days=1)))
     report.extra["onnx_parity_gap"] = gap
+    if options.all_steps:
+        for step in range(1, dataset.city.horizon_steps):
+            minutes = step * dataset.city.window_minutes
+            print(f"fitting expected speeds {minutes} minutes ahead", file=sys.stderr, flush=True)
+            report.speed_by_step[minutes] = step_errors(training, testing, rows, dataset.city, parameters, step)
     figures: dict[str, object] = {**report.metrics()}
     if not options.no_register:
         importance = forests.importance
         logged = publish.parameters_of(parameters, options.max_rows)
         registered = publish.log_run(settings, folder, spec, profile, report, test_rows, logged, importance)
         decision = gate(settings, report, model, test_rows)
+        before = registry.champion_version(settings)
         registry.record_decision(settings, registered.version, decision.promote, decision.reason)
+        note_decision(settings, registered.version, decision, before, report.metrics())
         print(publish.summary(decision, registered), file=sys.stderr, flush=True)
         figures |= {"version": registered.version, "promoted": int(decision.promote), "reason": decision.reason}
     return report, figures
@@ -149,6 +174,9 @@ def arguments() -> argparse.ArgumentParser:
         "--max-rows", type=int, default=settings.training_rows, help="rows to train on, and to test on, at most"
     )
     parser.add_argument("--no-register", action="store_true", help="evaluate only; touch no registry")
+    parser.add_argument(
+        "--all-steps", action="store_true", help="also measure expected speeds at every step up to the horizon"
+    )
     parser.add_argument("--report", help="also write the whole evaluation to this JSON file")
     return parser
 

@@ -12,6 +12,8 @@ from smartcity.settings import Settings
 
 COLUMNS = ("accuracy", "macro_f1", "log_loss", "ece", "rmse_mph", "mae_mph", "truth_accuracy", "truth_macro_f1")
 
+EVALUATION = ("--no-register", "--all-steps")
+
 
 @click.command()
 @click.argument("name", required=False)
@@ -23,7 +25,7 @@ def command(name: str | None, size: tuple[str, ...], as_json: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="traffic-evaluate-") as folder:
         report = Path(folder) / "report.json"
         chosen = ("--dataset", name or settings.dataset)
-        run_job(settings, "evaluate", "spark_jobs.train", *chosen, *size, "--no-register", "--report", str(report))
+        run_job(settings, "evaluate", "spark_jobs.train", *chosen, *size, *EVALUATION, "--report", str(report))
         found = json.loads(report.read_text())
     click.echo(json.dumps({"dataset": name or settings.dataset, **found}) if as_json else _table(found))
 
@@ -39,6 +41,11 @@ def _table(report: dict[str, Any]) -> str:
     lines.append(
         f"macro-F1 above persistence {margin['value']:+.4f} "
         f"(95 % interval {margin['low']:+.4f} to {margin['high']:+.4f}), "
+        f"RMSE of the expected speed {report['rmse_below_persistence']:.1%} under persistence; "
         f"{report['training_rows']:,} rows to train on, {report['test_rows']:,} to test on"
     )
+    lines += ["", "RMSE of the expected speed, mph, by minutes ahead"]
+    for model, figures in report["models"].items():
+        steps = figures["rmse_mph_by_minutes_ahead"].items()
+        lines.append("".join([f"{model:20}", *(f"{minutes + ' min':>8} {value:>7.3f}" for minutes, value in steps)]))
     return "\n".join(lines)

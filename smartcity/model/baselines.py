@@ -13,22 +13,24 @@ from smartcity.levels import CLASSES, class_index
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+_COLUMN = {name: index for index, name in enumerate(FEATURE_NAMES)}
 NAMES = ("majority", "historical_average", "persistence")
 
 
-def ratios(features: Floats) -> dict[str, Floats]:
-    """The ratio each baseline expects at the target, shape (rows,); majority expects none."""
-    column = {name: index for index, name in enumerate(FEATURE_NAMES)}
-    return {
-        "historical_average": features[:, column["history_target"]],
-        "persistence": features[:, column["ratio_now"]],
-    }
+def speed_ratios(now: Floats, history: Floats, mean: float) -> dict[str, Floats]:
+    """The ratio each baseline expects at a target, shape (rows,). Args: mean: the training rows' mean, for majority."""
+    return {"majority": np.full(len(now), mean), "historical_average": history, "persistence": now}
+
+
+def ratios(features: Floats, mean: float) -> dict[str, Floats]:
+    """As ``speed_ratios``, for the horizon."""
+    return speed_ratios(features[:, _COLUMN["ratio_now"]], features[:, _COLUMN["history_target"]], mean)
 
 
 def named_levels(features: Floats, majority: int) -> dict[str, Ints]:
     """Class index that each baseline names."""
-    found = {"majority": np.full(len(features), majority, dtype=np.int64)}
-    return found | {name: class_index(ratio) for name, ratio in ratios(features).items()}
+    found = {name: class_index(ratio) for name, ratio in ratios(features, np.nan).items()}
+    return found | {"majority": np.full(len(features), majority, dtype=np.int64)}
 
 
 def probabilities(train: Floats, train_label: Ints, test: Floats) -> dict[str, Floats]:

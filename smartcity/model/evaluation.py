@@ -46,12 +46,19 @@ class Rows:
         )
 
 
+#: Names of speed errors and their values in mph.
+SpeedErrors = dict[str, float]
+
+
 @dataclass(frozen=True)
 class Report:
-    """Everything measured: scores by forecaster, speed errors, and the margin over persistence with its interval."""
+    """Everything measured: scores by forecaster, speed errors, and the margin over persistence with its interval.
+
+    ``speed_by_step``: minutes ahead -> forecaster -> errors. A training measures the horizon, an evaluation every step.
+    """
 
     by_name: dict[str, Scores]
-    speed_errors: dict[str, dict[str, float]]
+    speed_by_step: dict[int, dict[str, SpeedErrors]]
     margin: tuple[float, float, float]
     truth_by_name: dict[str, dict[str, float]]
     probabilities: Floats
@@ -66,15 +73,24 @@ class Report:
         return GateFigures(model.macro_f1, model.ece, self.margin[1])
 
     def table(self) -> dict[str, dict[str, float]]:
-        """Forecaster -> figures, for ``evaluate --json``."""
+        """Forecaster -> figures. Speed errors are the mean over the steps that were measured."""
         return {
             name: {
                 **result.flat(),
-                **self.speed_errors.get(name, {}),
+                **self._mean_speed_errors(name),
                 **{f"truth_{key}": value for key, value in self.truth_by_name.get(name, {}).items()},
             }
             for name, result in self.by_name.items()
         }
+
+    def _mean_speed_errors(self, name: str) -> SpeedErrors:
+        steps = [errors[name] for errors in self.speed_by_step.values()]
+        return {key: float(np.mean([errors[key] for errors in steps])) for key in ("rmse_mph", "mae_mph")}
+
+    def speed_gain(self) -> float:
+        """Share by which the model's RMSE is under persistence's, both the mean over the steps."""
+        ours, theirs = (self._mean_speed_errors(name)["rmse_mph"] for name in ("model", "persistence"))
+        return 1 - ours / theirs if theirs else 0.0
 
     def metrics(self) -> dict[str, float]:
         """Flat names for MLflow: the model's bare, each baseline's with its name before."""
@@ -86,17 +102,30 @@ class Report:
             "margin_over_persistence": margin,
             "margin_over_persistence_low": low,
             "margin_over_persistence_high": high,
+            "rmse_below_persistence": self.speed_gain(),
             "training_rows": self.training_rows,
             "test_rows": self.test_rows,
             **self.extra,
         }
 
     def as_json(self) -> dict[str, Any]:
-        """One object for scripts."""
+        """One object for scripts, for ``evaluate --json``."""
         margin, low, high = self.margin
         return {
-            "models": self.table(),
+            "models": {
+                name: {
+                    **figures,
+                    **{
+                        f"{key}_by_minutes_ahead": {
+                            str(minutes): errors[name][key] for minutes, errors in sorted(self.speed_by_step.items())
+                        }
+                        for key in ("rmse_mph", "mae_mph")
+                    },
+                }
+                for name, figures in self.table().items()
+            },
             "margin_over_persistence_macro_f1": {"value": margin, "low": low, "high": high},
+            "rmse_below_persistence": self.speed_gain(),
             "training_rows": self.training_rows,
             "test_rows": self.test_rows,
         }
@@ -124,11 +153,13 @@ def evaluate(model: ServingModel, train: Rows, test: Rows, truth: pa.Table | Non
     free_flow = test.features[:, column["cell_free_flow_mph"]]
     expected = {
         "model": test.features[:, column["ratio_now"]] + model.ratio_change(test.features),
-        **baselines.ratios(test.features),
+        **baselines.ratios(test.features, float(train.label_ratio.mean())),
     }
+    city = model.profile.city
+    at_horizon = {name: speed_errors((ratio - test.label_ratio) * free_flow) for name, ratio in expected.items()}
     return Report(
         by_name={name: scores(test.label, share) for name, share in probabilities.items()},
-        speed_errors={name: _speed_errors((ratio - test.label_ratio) * free_flow) for name, ratio in expected.items()},
+        speed_by_step={city.horizon_steps * city.window_minutes: at_horizon},
         margin=margin_interval(test.label, predicted["model"], predicted["persistence"], blocks),
         truth_by_name={} if truth is None or not truth.num_rows else _against_truth(model, test, predicted, truth),
         probabilities=probabilities["model"],
@@ -138,7 +169,8 @@ def evaluate(model: ServingModel, train: Rows, test: Rows, truth: pa.Table | Non
     )
 
 
-def _speed_errors(error_mph: Floats) -> dict[str, float]:
+def speed_errors(error_mph: Floats) -> SpeedErrors:
+    """Root mean square and mean absolute error of expected speeds."""
     return {"rmse_mph": float(np.sqrt((error_mph**2).mean())), "mae_mph": float(np.abs(error_mph).mean())}
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from smartcity.features import FEATURE_NAMES
 from smartcity.levels import CLASSES
+from smartcity.model.inputs import INPUT_NAMES
 from smartcity.model.metrics import confusion, reliability
 
 NAMES = [level.value for level in CLASSES]
@@ -46,7 +46,7 @@ def feature_importance(importance: npt.NDArray[np.float64], most: int = 20) -> F
     order = np.argsort(importance)[-most:]
     figure = Figure(figsize=(6, 5.5), layout="constrained")
     axes = figure.subplots()
-    axes.barh([FEATURE_NAMES[i] for i in order], importance[order])
+    axes.barh([INPUT_NAMES[i] for i in order], importance[order])
     axes.set_title("Share of impurity reduction")
     return figure
 
@@ -60,4 +60,25 @@ def scores_by_hour(hours: npt.NDArray[np.int64], right: dict[str, npt.NDArray[np
         axes.plot(occurring, [hit[hours == hour].mean() for hour in occurring], marker=".", label=name)
     axes.set(xlabel="local hour of the forecast's target", ylabel="accuracy", title="When it is right")
     axes.legend(fontsize="small")
+    return figure
+
+
+def errors_by_place(
+    longitude: npt.NDArray[np.float64],
+    latitude: npt.NDArray[np.float64],
+    errors: npt.NDArray[np.float64],
+    rows: npt.NDArray[np.int64],
+) -> Figure:
+    """Share of forecasts of each place that were wrong, where it lies; larger dots have more rows."""
+    figure = Figure(figsize=(6, 6), layout="constrained")
+    axes = figure.subplots()
+    size = 8 + 60 * rows / max(rows.max(initial=1), 1)
+    dots = axes.scatter(
+        longitude, latitude, c=errors, s=size, cmap="magma_r", vmin=0, vmax=max(0.1, errors.max(initial=0))
+    )
+    figure.colorbar(dots, ax=axes, label="share of forecasts that were wrong", shrink=0.7)
+    if len(latitude):
+        # A degree of longitude is shorter than one of latitude.
+        axes.set_aspect(1 / np.cos(np.radians(latitude.mean())))
+    axes.set(xlabel="longitude", ylabel="latitude", title="Where it is wrong")
     return figure

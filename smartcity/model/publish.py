@@ -54,6 +54,7 @@ def log_run(
         mlflow.log_figure(pictures.reliability_diagram(test.label, report.probabilities), "reliability.png")
         mlflow.log_figure(pictures.feature_importance(importance), "feature_importance.png")
         mlflow.log_figure(_by_hour(report, test, profile), "accuracy_by_hour.png")
+        mlflow.log_figure(_by_place(report, test, profile), "errors_by_place.png")
         mlflow.log_text(model_card(spec, profile, report), "model_card.md")
         mlflow.log_artifacts(str(folder), "model")
         source = f"{run.info.artifact_uri}/model"
@@ -76,6 +77,36 @@ def _by_hour(report: Report, test: Rows, profile: Profile) -> Any:
     return pictures.scores_by_hour(hours, {name: named == test.label for name, named in report.predicted.items()})
 
 
+def _by_place(report: Report, test: Rows, profile: Profile) -> Any:
+    """Places that training did not show have no place on the map."""
+    wrong = (report.predicted["model"] != test.label).astype(np.float64)
+    encoded = test.cells.combine_chunks().dictionary_encode()
+    at, names = encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
+    rows = np.bincount(at, minlength=len(names))
+    errors = np.bincount(at, wrong, len(names)) / np.maximum(rows, 1)
+    column = profile.indexes(tuple(names))
+    known = column >= 0
+    where = column[known]
+    return pictures.errors_by_place(profile.longitude[where], profile.latitude[where], errors[known], rows[known])
+
+
+def _truth_table(report: Report) -> str:
+    """Against the truth, where the city is generated; nothing for a real one."""
+    if not report.truth_by_name:
+        return ""
+    rows = "\n".join(
+        f"| {name} | {figures['accuracy']:.3f} | {figures['macro_f1']:.3f} |"
+        for name, figures in report.truth_by_name.items()
+    )
+    return f"""
+Against the true level of the generated city, which no part of the training saw:
+
+| forecaster | accuracy | macro-F1 |
+|---|---|---|
+{rows}
+"""
+
+
 def model_card(spec: ModelSpec, profile: Profile, report: Report) -> str:
     """What the model is, what it was trained on, how good it is and where it fails, in Markdown."""
     city = profile.city
@@ -85,6 +116,11 @@ def model_card(spec: ModelSpec, profile: Profile, report: Report) -> str:
         f"| {name} | {s.accuracy:.3f} | {s.macro_f1:.3f} | {s.log_loss:.3f} | {s.ece:.3f} |"
         for name, s in report.by_name.items()
     )
+    table = report.table()
+
+    def speed(name: str) -> float:
+        return table[name]["rmse_mph"]
+
     worst = min(model.recall, key=lambda level: model.recall[level])
     margin, low, high = report.margin
     return f"""# {MODEL_NAME}: congestion level {city.horizon_minutes} minutes ahead, {city.name}
@@ -101,7 +137,8 @@ Trained on data set `{spec.dataset}`, {first} to {last} (until {profile.train_un
 {rows}
 
 Macro-F1 above persistence: {margin:+.4f} (95 % interval {low:+.4f} to {high:+.4f}).
-
+Root mean square error of the expected speed: {speed("model"):.2f} mph (persistence {speed("persistence"):.2f}).
+{_truth_table(report)}
 Weakest on level `{worst}`: it finds {model.recall[worst]:.0%} of them. Speeds derived from trip records are trip
 averages spread over the route: local slow-downs are blurred. Incidents that begin after the forecast was made
 cannot be foreseen.

@@ -2,6 +2,7 @@
 
 import tempfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,11 @@ CHALLENGER = "challenger"
 #: Version tag with the checksum of the version's spec, which in turn carries those of its files.
 SPEC_TAG = "spec_sha256"
 REASON_TAG = "gate_reason"
+#: Version tag with what the gate said: one of ``GATE_PROMOTED`` and ``GATE_REFUSED``.
+GATE_TAG = "gate"
+GATE_PROMOTED, GATE_REFUSED = "promoted", "refused"
+#: Version tag with the champion that it replaced; what a roll-back goes back to.
+REPLACED_TAG = "replaced"
 
 
 @dataclass(frozen=True)
@@ -117,7 +123,79 @@ def record_decision(settings: Settings, version: str, promote: bool, reason: str
     """Write the gate's reason on the version and, where it says so, move the champion alias."""
     registry = client(settings)
     registry.set_model_version_tag(MODEL_NAME, version, REASON_TAG, reason)
-    registry.set_model_version_tag(MODEL_NAME, version, "gate", "promoted" if promote else "refused")
+    registry.set_model_version_tag(MODEL_NAME, version, GATE_TAG, GATE_PROMOTED if promote else GATE_REFUSED)
     if promote:
-        registry.set_registered_model_alias(MODEL_NAME, CHAMPION, version)
+        make_champion(settings, version)
+
+
+def make_champion(settings: Settings, version: str) -> str | None:
+    """Move the champion alias to ``version`` and note whom it replaces. Returns: the version replaced."""
+    registry, before = client(settings), champion_version(settings)
+    if before == version:
+        return before
+    if before is not None:
+        registry.set_model_version_tag(MODEL_NAME, version, REPLACED_TAG, before)
+    registry.set_registered_model_alias(MODEL_NAME, CHAMPION, version)
+    if any(CHALLENGER in entry.aliases for entry in entries(settings) if entry.version == version):
         registry.delete_registered_model_alias(MODEL_NAME, CHALLENGER)
+    return before
+
+
+def roll_back(settings: Settings) -> tuple[str, str]:
+    """Make the version before the champion champion again. Returns: the version that left, and the one that is back.
+
+    The way back is the one come: rolled back twice, it is the version before that one.
+    Raises: NoChampionError, or ModelError where there is nothing to go back to, or where it does not load.
+    """
+    leaving = champion_version(settings)
+    if leaving is None:
+        raise NoChampionError(f"no version of {MODEL_NAME} is champion: there is nothing to roll back")
+    before = client(settings).get_model_version(MODEL_NAME, leaving).tags.get(REPLACED_TAG)
+    if before is None:
+        raise ModelError(f"version {leaving} replaced no other; choose one by hand: traffic model promote VERSION")
+    load_version(settings, before)
+    client(settings).set_registered_model_alias(MODEL_NAME, CHAMPION, before)
+    return leaving, before
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One version as a person looks at it."""
+
+    version: str
+    aliases: tuple[str, ...]
+    created_utc: datetime
+    tags: dict[str, str]
+
+
+def entries(settings: Settings) -> list[Entry]:
+    """Every version, newest first. Raises: ModelError where the registry does not answer."""
+    from mlflow.exceptions import MlflowException
+
+    registry = client(settings)
+    try:
+        found = registry.search_model_versions(f"name='{MODEL_NAME}'")
+        aliases = registry.get_registered_model(MODEL_NAME).aliases if found else {}
+    except MlflowException as error:
+        raise ModelError(f"registry {settings.mlflow} does not answer: {error.message}") from error
+    return [
+        Entry(
+            version=str(version.version),
+            aliases=tuple(sorted(name for name, at in aliases.items() if str(at) == str(version.version))),
+            created_utc=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
+            tags=dict(version.tags),
+        )
+        for version in sorted(found, key=lambda version: int(version.version), reverse=True)
+    ]
+
+
+def log_live(settings: Settings, version: str, metrics: dict[str, float], at: datetime) -> None:
+    """Add live figures of a version to the run that made it: one more point of each metric."""
+    from mlflow.entities import Metric
+
+    registry = client(settings)
+    run_id = registry.get_model_version(MODEL_NAME, version).run_id
+    if run_id is None:
+        return
+    moment, step = int(at.timestamp() * 1000), int(at.timestamp()) // 60
+    registry.log_batch(run_id, metrics=[Metric(name, value, moment, step) for name, value in metrics.items()])

@@ -9,6 +9,7 @@ import onnxruntime
 
 from smartcity.city import City
 from smartcity.errors import ModelError
+from smartcity.model.inputs import inputs
 from smartcity.model.spec import CHANGE_FILE, LEVEL_FILE, PROFILE_FILE, ModelSpec
 from smartcity.profile import Profile
 
@@ -24,6 +25,11 @@ def _session(path: Path) -> onnxruntime.InferenceSession:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises its own unrelated types
         raise ModelError(f"{path.name} cannot be loaded: {error}") from error
+
+
+def _run(session: onnxruntime.InferenceSession, features: Floats) -> Floats:
+    given = inputs(np.asarray(features, dtype=np.float64))
+    return np.asarray(session.run(None, {"features": given})[0], dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +58,9 @@ class ServingModel:
 
     def probabilities(self, features: Floats) -> Floats:
         """Probability of each of ``levels.CLASSES``, shape (rows, 3)."""
-        raw = self._level.run(None, {"features": np.ascontiguousarray(features, dtype=np.float64)})[0]
-        values = np.asarray(raw, dtype=np.float64)
+        values = _run(self._level, features)
         return np.asarray(values / values.sum(axis=1, keepdims=True))
 
     def ratio_change(self, features: Floats) -> Floats:
         """Expected change of the ratio until the target window, shape (rows,)."""
-        raw = self._change.run(None, {"features": np.ascontiguousarray(features, dtype=np.float64)})[0]
-        return np.asarray(raw, dtype=np.float64)[:, 0]
+        return _run(self._change, features)[:, 0]

@@ -9,9 +9,11 @@ from smartcity.errors import ModelError
 from smartcity.features import FEATURE_NAMES
 from smartcity.hashing import file_sha256
 from smartcity.levels import CLASSES
+from smartcity.model.drift import Reference
+from smartcity.model.inputs import INPUT_NAMES
 
 MODEL_NAME = "congestion"
-FORMAT = 1
+FORMAT = 2
 SPEC_FILE = "spec.json"
 LEVEL_FILE = "level.onnx"
 CHANGE_FILE = "ratio_change.onnx"
@@ -27,10 +29,12 @@ class ModelSpec(BaseModel):
 
     format: int = FORMAT
     feature_names: tuple[str, ...] = FEATURE_NAMES
+    input_names: tuple[str, ...] = INPUT_NAMES
     classes: tuple[str, ...] = tuple(CLASSES)
     city: City
     dataset: str
     profile_id: str
+    reference: Reference | None = None
     sha256: dict[str, str]
 
     @classmethod
@@ -45,7 +49,8 @@ class ModelSpec(BaseModel):
             raise ModelError(f"{path} cannot be read: {error}") from error
         if spec.format != FORMAT:
             raise ModelError(f"{path} has format {spec.format}; this program reads {FORMAT}")
-        if spec.feature_names != FEATURE_NAMES or spec.classes != tuple(CLASSES):
+        ours = (FEATURE_NAMES, INPUT_NAMES)
+        if (spec.feature_names, spec.input_names) != ours or spec.classes != tuple(CLASSES):
             raise ModelError(f"{path} was trained on other features or classes; train again with this program")
         for name in SERVED_FILES:
             if not (folder / name).is_file() or file_sha256(folder / name) != spec.sha256.get(name):

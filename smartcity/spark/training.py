@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 from smartcity.features import FEATURE_NAMES
 from smartcity.levels import CLASSES
+from smartcity.model.inputs import DIFFERENCES, INPUT_NAMES
 from smartcity.profile import Profile
 
 #: Candidate thresholds per feature; more bought nothing.
@@ -40,7 +41,7 @@ class Forests:
 
     @property
     def importance(self) -> npt.NDArray[np.float64]:
-        """Share of the classifier's impurity reduction by feature, in ``FEATURE_NAMES`` order."""
+        """Share of the classifier's impurity reduction by input, in ``INPUT_NAMES`` order."""
         forest: Any = self.level.stages[-1]
         return np.asarray(forest.featureImportances.toArray())
 
@@ -72,13 +73,14 @@ def _label() -> Column:
     return F.col("label").cast("double").alias("label", metadata=attribute)
 
 
-def fit_forests(training: DataFrame, parameters: ForestParameters) -> Forests:
-    """Fit both forests on training rows of the features table."""
-    assembler = VectorAssembler(inputCols=list(FEATURE_NAMES), outputCol="features")
-    rows = training.select(
-        *FEATURE_NAMES, _label(), (F.col("label_ratio") - F.col("ratio_now")).alias("ratio_change")
-    ).persist()
-    shared: dict[str, Any] = {
+def with_inputs(rows: DataFrame, *others: Column) -> DataFrame:
+    """The columns ``INPUT_NAMES``, made from the features as in ``smartcity.model.inputs``, and ``others``."""
+    differences = [(F.col(minuend) - F.col(subtrahend)).alias(name) for name, minuend, subtrahend in DIFFERENCES]
+    return rows.select(*FEATURE_NAMES, *differences, *others)
+
+
+def _shared(parameters: ForestParameters) -> dict[str, Any]:
+    return {
         "numTrees": parameters.trees,
         "maxDepth": parameters.depth,
         "maxBins": MAX_BINS,
@@ -89,19 +91,37 @@ def fit_forests(training: DataFrame, parameters: ForestParameters) -> Forests:
         "maxMemoryInMB": 256,
         "cacheNodeIds": False,
     }
+
+
+def _assembler() -> VectorAssembler:
+    # A null becomes NaN, which goes right at every split, in Spark as in the export.
+    return VectorAssembler(inputCols=list(INPUT_NAMES), outputCol="features", handleInvalid="keep")
+
+
+def fit_change(rows: DataFrame, parameters: ForestParameters, label: str = "ratio_change") -> PipelineModel:
+    """A regressor of the ratio's change; ``rows`` has the inputs and the column ``label``."""
+    forest = RandomForestRegressor(labelCol=label, featureSubsetStrategy="onethird", **_shared(parameters))
+    return Pipeline(stages=[_assembler(), forest]).fit(rows)
+
+
+def fit_level(rows: DataFrame, parameters: ForestParameters) -> PipelineModel:
+    """A classifier of the level; ``rows`` has the inputs and ``label``."""
+    forest = RandomForestClassifier(labelCol="label", featureSubsetStrategy="sqrt", **_shared(parameters))
+    return Pipeline(stages=[_assembler(), forest]).fit(rows)
+
+
+def training_frame(training: DataFrame) -> DataFrame:
+    """Inputs and both labels of training rows of the features table."""
+    return with_inputs(training, _label(), (F.col("label_ratio") - F.col("ratio_now")).alias("ratio_change"))
+
+
+def fit_forests(training: DataFrame, parameters: ForestParameters) -> Forests:
+    """Fit both forests on training rows of the features table."""
+    rows = training_frame(training).persist()
     try:
-        level = Pipeline(
-            stages=[assembler, RandomForestClassifier(labelCol="label", featureSubsetStrategy="sqrt", **shared)]
-        ).fit(rows)
-        change = Pipeline(
-            stages=[
-                assembler,
-                RandomForestRegressor(labelCol="ratio_change", featureSubsetStrategy="onethird", **shared),
-            ]
-        ).fit(rows)
+        return Forests(fit_level(rows, parameters), fit_change(rows, parameters))
     finally:
         rows.unpersist()
-    return Forests(level, change)
 
 
 def score_in_spark(
@@ -109,8 +129,8 @@ def score_in_spark(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Features, class probabilities and ratio changes of ``rows`` by Spark itself, to hold the export against."""
     scored = forests.change.transform(
-        forests.level.transform(rows.select(*FEATURE_NAMES)).select(
-            *FEATURE_NAMES, vector_to_array(F.col("probability")).alias("shares")
+        forests.level.transform(with_inputs(rows)).select(
+            *INPUT_NAMES, vector_to_array(F.col("probability")).alias("shares")
         )
     )
     table = scored.select(*FEATURE_NAMES, "shares", F.col("prediction").alias("ratio_change")).toArrow()

@@ -64,6 +64,46 @@ class WindowRow(Base):
     updated_utc: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class ModelDecision(Base):
+    """One line of the model ledger: a gate's verdict, a promotion by hand, or a roll-back."""
+
+    __tablename__ = "model_decisions"
+
+    decided_utc: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    version: Mapped[str] = mapped_column(String(32), primary_key=True)
+    action: Mapped[str] = mapped_column(String(16))
+    promoted: Mapped[bool] = mapped_column(Boolean)
+    champion_before: Mapped[str | None] = mapped_column(String(32))
+    reason: Mapped[str] = mapped_column(String(500))
+    macro_f1: Mapped[float | None] = mapped_column(Float)
+    ece: Mapped[float | None] = mapped_column(Float)
+    persistence_macro_f1: Mapped[float | None] = mapped_column(Float)
+
+
+class LiveScore(Base):
+    """How forecasts that are due came true: of one version, over the last day, an hour of it, or a place in it.
+
+    ``scope`` is ``all``, ``hour`` or ``place``; ``name`` then ``""``, the hour in UTC (ISO 8601) or the cell_id.
+    Persistence says what is with certainty: its calibration error is its share of errors.
+    """
+
+    __tablename__ = "live_scores"
+
+    model_version: Mapped[str] = mapped_column(String(32), primary_key=True)
+    scope: Mapped[str] = mapped_column(String(8), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    until_utc: Mapped[datetime] = mapped_column(UtcDateTime)
+    scored: Mapped[int] = mapped_column(Integer)
+    accuracy: Mapped[float] = mapped_column(Float)
+    macro_f1: Mapped[float] = mapped_column(Float)
+    ece: Mapped[float] = mapped_column(Float)
+    rmse_mph: Mapped[float | None] = mapped_column(Float)
+    persistence_accuracy: Mapped[float] = mapped_column(Float)
+    persistence_macro_f1: Mapped[float] = mapped_column(Float)
+    persistence_ece: Mapped[float] = mapped_column(Float)
+    persistence_rmse_mph: Mapped[float | None] = mapped_column(Float)
+
+
 #: ``StreamProgress.query`` of the stream's two queries: the one that scores windows, and the one that sorts out.
 WINDOWS_QUERY = "windows"
 REJECTED_QUERY = "rejected"

@@ -15,7 +15,7 @@ from smartcity.spark.tables import read_table
 from smartcity.spark.training import ForestParameters, fit_forests, score_in_spark, split_rows
 from spark_jobs.train import export, train
 
-OPTIONS = argparse.Namespace(trees=5, depth=6, seed=7, max_rows=20_000, no_register=True, report=None)
+OPTIONS = argparse.Namespace(trees=5, depth=5, seed=7, max_rows=20_000, no_register=True, all_steps=True, report=None)
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +44,11 @@ def test_the_export_agrees_with_spark_also_on_nulls_and_extremes(spark, rows, tr
     forests, folder = trained
     model = ServingModel.load(folder, "test")
     random = np.random.default_rng(0)
-    wild = rows.select(*FEATURE_NAMES).limit(500).toPandas()
-    mask = random.random(wild.shape)
-    wild = wild.mask(mask < 0.05, 1e12).mask((mask > 0.05) & (mask < 0.1), -1e12)
+    some = rows.select(*FEATURE_NAMES).toPandas().sample(20_000, replace=True, random_state=1)
+    mask = random.random(some.shape)
+    wild = some.mask(mask < 0.05, 1e12).mask((mask > 0.05) & (mask < 0.1), -1e12).mask(mask > 0.95, None)
     features, shares, changes = score_in_spark(forests, spark.createDataFrame(wild))
+    assert len(features) == 20_000 and np.isnan(features).any()
     assert np.abs(model.probabilities(features) - shares).max() < 1e-6
     assert np.abs(model.ratio_change(features) - changes).max() < 1e-6
 
@@ -62,12 +63,28 @@ def test_a_version_with_a_changed_file_is_refused(trained, tmp_path):
         ServingModel.load(tmp_path, "broken")
 
 
-def test_a_run_reports_the_model_beside_each_baseline(spark, small_dataset, tmp_path):
-    report, figures = train(spark, small_dataset, OPTIONS, tmp_path)
+@pytest.fixture(scope="module")
+def run(spark, small_dataset, tmp_path_factory):
+    return train(spark, small_dataset, OPTIONS, tmp_path_factory.mktemp("run"))
+
+
+def test_a_run_reports_the_model_beside_each_baseline(run):
+    report, figures = run
     assert set(report.table()) == {"model", "majority", "historical_average", "persistence"}
     assert {"accuracy", "macro_f1", "log_loss", "ece"} <= set(report.table()["persistence"])
     assert report.table()["model"]["accuracy"] > report.table()["majority"]["accuracy"]
     assert figures["onnx_parity_gap"] < 1e-6
+
+
+def test_speed_errors_are_told_for_each_step_up_to_the_horizon_and_their_mean(run):
+    report, _ = run
+    for figures in report.as_json()["models"].values():
+        by_step = figures["rmse_mph_by_minutes_ahead"]
+        assert set(by_step) == {"2", "4", "6", "8", "10", "12", "14", "16"}
+        assert figures["rmse_mph"] == pytest.approx(np.mean(list(by_step.values())))
+    # Ten minutes are shared by most of a target so near: what is, stays.
+    near = report.speed_by_step[2]
+    assert near["persistence"]["rmse_mph"] < near["majority"]["rmse_mph"]
 
 
 def test_next_to_nothing_is_refused_with_the_counts(spark, small_dataset, tmp_path, monkeypatch):
