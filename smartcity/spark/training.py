@@ -30,6 +30,7 @@ class ForestParameters:
     trees: int
     depth: int
     seed: int = 7
+    min_leaf: int = MIN_ROWS_PER_LEAF
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def _shared(parameters: ForestParameters) -> dict[str, Any]:
         "numTrees": parameters.trees,
         "maxDepth": parameters.depth,
         "maxBins": MAX_BINS,
-        "minInstancesPerNode": MIN_ROWS_PER_LEAF,
+        "minInstancesPerNode": parameters.min_leaf,
         "seed": parameters.seed,
         "featuresCol": "features",
         "subsamplingRate": 0.7,

@@ -21,7 +21,9 @@ from spark_jobs import train
 
 pytestmark = pytest.mark.integration
 
-OPTIONS = argparse.Namespace(trees=5, depth=6, seed=7, max_rows=20_000, no_register=False, all_steps=False, report=None)
+OPTIONS = argparse.Namespace(
+    trees=5, depth=6, seed=7, max_rows=20_000, no_register=False, all_steps=False, trials=2, report=None
+)
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +49,18 @@ def test_a_run_logs_figures_and_pictures(trained):
     names = {item.path for item in client.list_artifacts(run.info.run_id)}
     pictures = {"confusion_matrix", "reliability", "feature_importance", "accuracy_by_hour", "errors_by_place"}
     assert {*(f"{name}.png" for name in pictures), "model_card.md", "model"} <= names
+
+
+def test_each_trial_is_a_run_below_its_training(trained):
+    settings, figures = trained
+    client = registry.client(settings)
+    parent = client.get_run(client.get_model_version(MODEL_NAME, str(figures["version"])).run_id)
+    below = client.search_runs(
+        [parent.info.experiment_id], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'", order_by=["start_time"]
+    )
+    losses = [run.data.metrics["validation_log_loss"] for run in below]
+    assert len(losses) == 2 and losses == sorted(losses)
+    assert below[0].data.params["min_leaf"] == parent.data.params["min_leaf"]
 
 
 def test_the_gate_leaves_its_reason_on_the_version(trained):

@@ -11,6 +11,7 @@ from smartcity.city import City
 from smartcity.errors import MissingDataError
 from smartcity.features import FEATURE_NAMES, estimate, feature_table
 from smartcity.lake import Dataset
+from smartcity.profile import Profile
 from smartcity.windows import WindowBlock
 from spark_jobs import features
 from spark_jobs.sensors import run_sensors
@@ -43,7 +44,8 @@ def ingest(tmp_path):
 
 def rows(dataset: Dataset):
     """Features of all rows, as the job makes them."""
-    profile = features.fit(dataset)
+    list(features.fit(dataset))
+    profile = Profile.load(dataset)
     block = WindowBlock.of(dataset.windows.read(), dataset.city)
     return profile, feature_table(estimate(block, profile), 0, block.length)
 
@@ -102,7 +104,7 @@ def test_a_clock_put_forward_leaves_an_hour_out_and_no_target_wrong(ingest):
 def test_three_rows_are_refused_with_what_is_missing(ingest):
     dataset = ingest(table().head(3))
     with pytest.raises(MissingDataError, match="to fit a profile on"):
-        features.fit(dataset)
+        list(features.fit(dataset))
 
 
 def test_times_are_read_as_the_citys_wall_time(ingest):
