@@ -12,7 +12,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark import SparkContext
 from pyspark.errors import PySparkException
 
-from smartcity.errors import InputError
+from smartcity.errors import InputError, MissingDataError
 
 #: What a task says of its work.
 Report = dict[str, Any]
@@ -30,14 +30,14 @@ class Scheduler(Protocol):
 
 @contextmanager
 def raising_input_errors() -> Iterator[None]:
-    """An InputError raised on a worker comes back as one, without Spark's page of stack traces."""
+    """An InputError or MissingDataError raised on a worker comes back as one, without Spark's page of stack traces."""
     try:
         yield
     except (PySparkException, Py4JJavaError) as error:
-        found = re.search(r"smartcity\.errors\.InputError: (.*)", str(error))
+        found = re.search(r"smartcity\.errors\.(InputError|MissingDataError): (.*)", str(error))
         if found is None:
             raise
-        raise InputError(found[1]) from None
+        raise (InputError if found[1] == "InputError" else MissingDataError)(found[2]) from None
 
 
 def run_tasks(
