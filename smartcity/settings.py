@@ -41,9 +41,6 @@ class Settings(BaseSettings):
     forest_depth: int = Field(default=12, ge=1, le=20, description="Depth of a tree.")
     training_rows: int = Field(default=200_000, ge=100, description="Rows to train on at most, evenly thinned.")
 
-    training_trials: int = Field(
-        default=1, ge=1, le=17, description="Hyper-parameters a training tries before it fits; 1: none but its own."
-    )
     drift_stability: float = Field(
         default=0.25, gt=0, description="Population stability index of a feature from which on it counts as drift."
     )

@@ -36,7 +36,6 @@ from smartcity.model.spec import (
 from smartcity.profile import Profile
 from smartcity.settings import Settings
 from smartcity.spark.engine import Engine
-from smartcity.spark.search import search
 from smartcity.spark.steps import step_errors
 from smartcity.spark.tables import read_table
 from smartcity.spark.training import ForestParameters, Forests, fit_forests, score_in_spark, split_rows, thin
@@ -128,9 +127,6 @@ def train(
     train_rows, test_rows = (Rows.of(part.toArrow()) for part in (training, testing))
     check_enough(len(train_rows.label), len(test_rows.label), dataset.uri)
     parameters = ForestParameters(options.trees, options.depth, options.seed)
-    trials = search(training, dataset.city, parameters, options.trials) if options.trials > 1 else []
-    if trials:
-        parameters = trials[0].parameters
     print(f"fitting 2 × {options.trees} trees on {len(train_rows.label):,} rows", file=sys.stderr, flush=True)
     forests = fit_forests(training, parameters)
     spec = export(forests, profile, dataset, folder, Reference.of(train_rows.features))
@@ -148,7 +144,7 @@ def train(
     if not options.no_register:
         importance = forests.importance
         logged = publish.parameters_of(parameters, options.max_rows)
-        registered = publish.log_run(settings, folder, spec, profile, report, test_rows, logged, importance, trials)
+        registered = publish.log_run(settings, folder, spec, profile, report, test_rows, logged, importance)
         decision = gate(settings, report, model, test_rows)
         before = registry.champion_version(settings)
         registry.record_decision(settings, registered.version, decision.promote, decision.reason)
@@ -178,7 +174,6 @@ def arguments() -> argparse.ArgumentParser:
         "--max-rows", type=int, default=settings.training_rows, help="rows to train on, and to test on, at most"
     )
     parser.add_argument("--no-register", action="store_true", help="evaluate only; touch no registry")
-    parser.add_argument("--trials", type=int, default=settings.training_trials, help="hyper-parameters to try first")
     parser.add_argument(
         "--all-steps", action="store_true", help="also measure expected speeds at every step up to the horizon"
     )

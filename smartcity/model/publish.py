@@ -1,10 +1,9 @@
 """A training run on the record: parameters, figures, pictures, model card, and the registered version."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -14,28 +13,11 @@ from smartcity.levels import ESTIMATE_MINUTES, HIGH_BELOW_RATIO, LOW_FROM_RATIO,
 from smartcity.model import pictures, registry
 from smartcity.model.evaluation import Report, Rows
 from smartcity.model.gate import Decision
-from smartcity.model.metrics import Scores
 from smartcity.model.spec import MODEL_NAME, SPEC_FILE, ModelSpec
 from smartcity.profile import Profile
 from smartcity.settings import Settings
 
 EXPERIMENT = "congestion forecast"
-
-
-class Trial(Protocol):
-    """What is logged of a trial of hyper-parameters: a dataclass of them, and what they scored."""
-
-    @property
-    def parameters(self) -> Any:
-        """A dataclass."""
-
-    @property
-    def scores(self) -> Scores:
-        """On the validation rows."""
-
-    @property
-    def seconds(self) -> float:
-        """It took."""
 
 
 def log_run(
@@ -47,9 +29,8 @@ def log_run(
     test: Rows,
     parameters: dict[str, Any],
     importance: np.ndarray,
-    trials: Sequence[Trial] = (),
 ) -> registry.Registered:
-    """Log one training run, its ``trials`` as runs below it, and register its model as challenger."""
+    """Log one training run and register its model as challenger."""
     import mlflow
 
     mlflow.set_tracking_uri(settings.mlflow)
@@ -76,10 +57,6 @@ def log_run(
         mlflow.log_figure(_by_place(report, test, profile), "errors_by_place.png")
         mlflow.log_text(model_card(spec, profile, report), "model_card.md")
         mlflow.log_artifacts(str(folder), "model")
-        for number, trial in enumerate(trials, 1):
-            with mlflow.start_run(run_name=f"trial, rank {number}", nested=True):
-                mlflow.log_params(asdict(trial.parameters))
-                mlflow.log_metrics({**trial.scores.flat("validation_"), "seconds": trial.seconds})
         source = f"{run.info.artifact_uri}/model"
         run_id = run.info.run_id
     figures = report.by_name["model"]

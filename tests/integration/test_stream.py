@@ -10,25 +10,20 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 
 import h3
-import numpy as np
 import pyarrow as pa
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from smartcity import columns
 from smartcity.events import encode_fields
-from smartcity.features import estimate
 from smartcity.lake import Dataset
-from smartcity.levels import Level, level_of
 from smartcity.messages import ScoredWindow
-from smartcity.profile import Profile
 from smartcity.services import kafka
 from smartcity.services.ports import free_port
 from smartcity.settings import Settings
 from smartcity.store.engine import create_engine
 from smartcity.store.reader import progress, recent_windows, scored_windows
 from smartcity.topics import DASHBOARD_EVENTS, VEHICLE_POSITIONS, VEHICLE_POSITIONS_REJECTED
-from smartcity.windows import WindowBlock
 from tests.integration.processes import broker, running, wait_for
 from tests.streaming.profiles import even_profile
 
@@ -135,26 +130,6 @@ def stored(engine):
     }
 
 
-def assert_scored_as_in_the_batch(engine, dataset):
-    """Ratio, level and forecast of every window, made anew from all windows at once."""
-    state = estimate(
-        WindowBlock.of(recent_windows(engine, START - timedelta(days=1)), dataset.city), Profile.load(dataset)
-    )
-    places, seconds = state.block.cells, dataset.city.window_seconds
-    batch = {}
-    for row, cell in np.argwhere(state.active):
-        start = datetime.fromtimestamp((state.block.first + int(row)) * seconds, UTC)
-        speed = state.ratio[row, cell] * state.free_flow_mph[cell]
-        batch[places[cell], start] = (state.ratio[row, cell], level_of(int(state.level_index[row, cell])), speed)
-    live = {(w.cell_id, w.window_start_utc): w for w in scored_windows(engine, START - timedelta(days=1))}
-    assert set(live) == set(batch)
-    for key, (ratio, level, speed) in batch.items():
-        assert live[key].ratio == pytest.approx(ratio, abs=1e-9), key
-        assert live[key].level == level, key
-        if level is not Level.UNKNOWN:
-            assert live[key].forecast.expected_speed_mph == pytest.approx(speed, abs=1e-9), key
-
-
 def produce(settings, messages):
     producer = Producer({"bootstrap.servers": settings.kafka, "enable.idempotence": True, "linger.ms": 5})
     for key, value in messages:
@@ -205,7 +180,6 @@ def test_the_database_equals_a_plain_count_also_after_the_stream_was_killed(sett
         assert process.wait(60) == 0
 
     assert stored(engine) == expected(rows, dataset.city)
-    assert_scored_as_in_the_batch(engine, dataset)
     figures = progress(engine)["windows"]
     counts = tuple(figures[name] for name in ("total_read", "total_good", "total_rejected", "total_late"))
     assert counts == (len(messages), len(rows), len(poison), 0)

@@ -15,9 +15,7 @@ from smartcity.spark.tables import read_table
 from smartcity.spark.training import ForestParameters, fit_forests, score_in_spark, split_rows
 from spark_jobs.train import export, train
 
-OPTIONS = argparse.Namespace(
-    trees=5, depth=5, seed=7, max_rows=20_000, no_register=True, all_steps=True, trials=1, report=None
-)
+OPTIONS = argparse.Namespace(trees=5, depth=5, seed=7, max_rows=20_000, no_register=True, all_steps=True, report=None)
 
 
 @pytest.fixture(scope="module")
