@@ -48,11 +48,11 @@ def champion_version(settings: Settings) -> str | None:
 
     try:
         return str(client(settings).get_model_version_by_alias(MODEL_NAME, CHAMPION).version)
-    except RestException as error:
+    except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
-        raise ModelError(f"registry {settings.mlflow}: {error.message}") from error
-    except MlflowException as error:
+        if isinstance(error, RestException):
+            raise ModelError(f"registry {settings.mlflow}: {error.message}") from error
         raise ModelError(f"registry {settings.mlflow} does not answer: {error.message}") from error
 
 
@@ -104,14 +104,14 @@ def _served(source: str, settings: Settings) -> list[str]:
 
 def register(settings: Settings, run_id: str, source: str, spec_sha256: str, tags: dict[str, str]) -> Registered:
     """Register what a run logged at ``source`` as the next version, as challenger."""
-    from mlflow.exceptions import RestException
+    from mlflow.exceptions import MlflowException
 
     registry = client(settings)
     try:
         registry.create_registered_model(
             MODEL_NAME, description="Congestion level per place, 15 minutes ahead: Spark ML forest, served by ONNX."
         )
-    except RestException as error:
+    except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     made = registry.create_model_version(MODEL_NAME, source, run_id, tags={**tags, SPEC_TAG: spec_sha256})
