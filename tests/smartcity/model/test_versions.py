@@ -70,13 +70,13 @@ def test_versions_are_promoted_rolled_back_the_way_they_came_and_watched(setting
     first, second = (a_version(settings, tmp_path, score) for score in (0.9, 0.8))
     registry.record_decision(settings, first, True, "first model")
     run = CliRunner().invoke(command, ["promote", second, "--reason", "a trial"])
-    assert run.output == f"version {second} serves; before: {first}\n", run.output
+    assert run.stdout == f"version {second} serves; before: {first}\n", run.stderr
     newest, oldest = registry.entries(settings)
     assert (newest.version, newest.aliases, newest.tags[registry.REPLACED_TAG]) == (second, ("champion",), first)
     assert oldest.aliases == ()
 
     run = CliRunner().invoke(command, ["rollback"])
-    assert run.output == f"version {first} serves again; version {second} left\n", run.output
+    assert run.stdout == f"version {first} serves again; version {second} left\n", run.stderr
     assert registry.champion_version(settings) == first
     with pytest.raises(ModelError, match="promote VERSION"):
         registry.roll_back(settings)
