@@ -20,11 +20,13 @@ from smartcity.model.spec import CHANGE_FILE, LEVEL_FILE, PROFILE_FILE, SERVED_F
 from smartcity.settings import Settings
 from smartcity.store import ledger
 from smartcity.store.engine import create_all, create_engine
-from smartcity.store.writer import upsert_windows, window_row
+from smartcity.store.writer import WindowSums, upsert_windows, window_row
 from tests.smartcity.model.test_livescore import HORIZON, LOW, NOON, WINDOW, scored
 from tests.streaming.profiles import even_profile
 
 CELL = "882a100d67fffff"
+#: Five positions at 10 mph, of five vehicles.
+SUMS = WindowSums(speed_sum=5_000, speed_square_sum=5_000_000, vehicle_bits=0b11111)
 
 
 def a_version(settings, folder, macro_f1):
@@ -87,7 +89,7 @@ def test_versions_are_promoted_rolled_back_the_way_they_came_and_watched(setting
     engine = create_engine(settings)
     with engine.begin() as connection:
         windows = [scored(CELL, step, LOW, LOW, first) for step in range(600)]
-        upsert_windows(connection, [window_row(window) for window in windows])
+        upsert_windows(connection, [window_row(window, SUMS) for window in windows])
     seen = look(settings, engine)
     assert (seen.version, seen.live["scored"], seen.live["accuracy"]) == (first, 600 - HORIZON // WINDOW - 1, 1.0)
     assert [row["name"] for row in ledger.live_scores(engine, first, "place")] == [CELL]
