@@ -55,7 +55,7 @@ def _newest_event(settings: Settings) -> float | None:
     admin = AdminClient({"bootstrap.servers": settings.kafka, "log_level": 0})
     name = topics.VEHICLE_POSITIONS.name
     asked = {
-        TopicPartition(name, number): OffsetSpec.max_timestamp()
+        TopicPartition(name, number): OffsetSpec.max_timestamp()  # type: ignore[no-untyped-call]
         for number in range(topics.VEHICLE_POSITIONS.partitions)
     }
     answers = admin.list_offsets(asked, request_timeout=TIMEOUT_SECONDS).values()
