@@ -1,10 +1,11 @@
-"""Draw what ``./traffic bench batch --json`` measured: time per trip and memory by size, ours beside the peers.
+"""Draw what ``./traffic bench batch --json`` measured: processor time per trip and memory by size, beside the peers.
 
 python -m benchmarks.batch_plot MEASURED.json… --out docs/img/batch-cost.svg
 """
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,19 @@ def sizes_of(files: list[Path]) -> list[dict[str, Any]]:
 
 
 def draw(sizes: list[dict[str, Any]], out: Path) -> None:
-    """Two panels over the number of trips: microseconds per trip, and peak memory."""
+    """Two panels over the number of trips: processor time, which other work hardly changes, and peak memory."""
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
     figure, panels = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
-    quantities = (("microseconds_per_trip", "wall time, µs per trip"), ("peak_memory_gib", "peak memory, GiB"))
-    for panel, (quantity, label) in zip(panels, quantities, strict=True):
+    quantities: tuple[tuple[str, str, Callable[[float, int], float]], ...] = (
+        ("cpu_seconds", "processor time, µs per trip", lambda seconds, trips: seconds / trips * 1e6),
+        ("peak_memory_gib", "peak memory, GiB", lambda gib, _: gib),
+    )
+    for panel, (quantity, label, of) in zip(panels, quantities, strict=True):
         for version, (name, colour) in VERSIONS.items():
-            points = [(s["trips"] / 1e6, s[f"{version}_{quantity}"]) for s in sizes if f"{version}_{quantity}" in s]
+            key = f"{version}_{quantity}"
+            points = [(s["trips"] / 1e6, of(s[key], s["trips"])) for s in sizes if key in s]
             if points:
                 panel.plot(*zip(*points, strict=True), marker="o", color=colour, label=name)
         panel.set_xscale("log")
