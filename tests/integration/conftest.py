@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from smartcity.services import jars, kafka, programs
+from smartcity.services import jars, kafka
 from smartcity.services.ports import free_port
 from smartcity.settings import Settings
-from tests.integration.processes import answers_http, broker, running, wait_for
+from tests.integration.processes import broker, registry_server
 
 
 @pytest.fixture(scope="session")
@@ -44,10 +44,7 @@ def kafka_broker(service_settings: Settings, broker_jars: list[Path]) -> Iterato
 @pytest.fixture(scope="session")
 def mlflow_server(service_settings: Settings) -> Iterator[str]:
     """A real MLflow server on SQLite that serves its artifacts; its URI."""
-    log = service_settings.home / "mlflow.log"
-    program = programs.mlflow(service_settings)
-    with running(program.command, log, program.environment) as process:
-        wait_for(lambda: answers_http(f"{service_settings.mlflow}/health"), process, log)
+    with registry_server(service_settings):
         yield service_settings.mlflow
 
 

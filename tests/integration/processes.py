@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from smartcity.services import kafka
+from smartcity.services import kafka, programs
 from smartcity.settings import Settings
 
 
@@ -73,3 +73,12 @@ def broker(settings: Settings) -> Iterator[subprocess.Popen]:
     with running(kafka.command(settings), log) as process:
         wait_for(lambda: kafka.answers(settings, 1), process, log)
         yield process
+
+
+@contextmanager
+def registry_server(settings: Settings) -> Iterator[None]:
+    """MLflow's server of these settings, up while the context lasts."""
+    log, program = settings.home / "mlflow.log", programs.mlflow(settings)
+    with running(program.command, log, program.environment) as process:
+        wait_for(lambda: answers_http(f"{settings.mlflow}/health"), process, log)
+        yield

@@ -7,8 +7,10 @@ import pytest
 from smartcity.errors import ModelError, NoChampionError
 from smartcity.model import registry
 from smartcity.model.spec import MODEL_NAME
+from smartcity.services.ports import free_port
 from smartcity.settings import Settings
 from spark_jobs import train
+from tests.integration.processes import registry_server
 
 pytestmark = pytest.mark.integration
 
@@ -16,15 +18,18 @@ OPTIONS = argparse.Namespace(trees=5, depth=6, seed=7, max_rows=20_000, no_regis
 
 
 @pytest.fixture(scope="module")
-def trained(mlflow_server, spark, small_dataset, tmp_path_factory):
+def trained(spark, small_dataset, tmp_path_factory):
+    # A registry of its own: the one that other tests share has a champion of theirs.
+    own = Settings(home=tmp_path_factory.mktemp("home"), mlflow_port=free_port(), _env_file=None)
     patch = pytest.MonkeyPatch()
-    patch.setenv("TRAFFIC_MLFLOW_TRACKING_URI", mlflow_server)
-    patch.setenv("TRAFFIC_HOME", str(tmp_path_factory.mktemp("home")))
-    settings = Settings()
-    with pytest.raises(NoChampionError, match="traffic train"):
-        registry.load_champion(settings)
-    _, figures = train.train(spark, small_dataset, OPTIONS, tmp_path_factory.mktemp("train"))
-    yield settings, figures
+    patch.setenv("TRAFFIC_MLFLOW_TRACKING_URI", own.mlflow)
+    patch.setenv("TRAFFIC_HOME", str(own.home))
+    with registry_server(own):
+        settings = Settings()
+        with pytest.raises(NoChampionError, match="traffic train"):
+            registry.load_champion(settings)
+        _, figures = train.train(spark, small_dataset, OPTIONS, tmp_path_factory.mktemp("train"))
+        yield settings, figures
     patch.undo()
 
 

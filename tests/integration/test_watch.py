@@ -15,9 +15,9 @@ from tests.integration.processes import broker
 pytestmark = pytest.mark.integration
 
 
-def test_sees_when_the_newest_event_was_sent(tmp_path, broker_jars) -> None:
+def test_sees_when_the_newest_event_was_sent(tmp_path, service_settings, broker_jars) -> None:
     settings = Settings(
-        home=tmp_path, jars=str(Settings().jar_folder), kafka_port=free_port(), kafka_controller_port=free_port()
+        home=tmp_path, jars=service_settings.jars, kafka_port=free_port(), kafka_controller_port=free_port()
     )
     with broker(settings):
         kafka.create_topics(settings)
