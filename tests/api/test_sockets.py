@@ -4,6 +4,7 @@ import re
 import socket
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -217,8 +218,10 @@ def test_a_socketio_client_can_have_a_part_too(running: Running) -> None:
 
 def test_a_client_that_talks_too_much_is_dropped(running: Running) -> None:
     client = connect(running)
-    for _ in range(100):
-        client.send('{"type": "resync"}')
+    # It may be gone before it has said everything.
+    with suppress(ConnectionError):
+        for _ in range(100):
+            client.send('{"type": "resync"}')
     assert ends(client)
     assert running.context.loop.dropped == 1
 

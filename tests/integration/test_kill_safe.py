@@ -25,8 +25,10 @@ from tests.trips import trip_rows, write
 pytestmark = pytest.mark.integration
 
 SEED = 11
-#: In which stage each kill falls, at a random moment of it.
-KILLED_IN = ["trips"] * 4 + ["positions"] * 3 + ["features"] * 3
+#: In which stage each kill falls, and whether at a random moment of it or while it writes: a stage is over in less
+#: than a second here, and most random moments fall before its first file.
+KILLS = [(stage, when) for stage in ("trips", "positions", "features") for when in ("random", "writing", "random")]
+KILLS.append(("features", "writing"))
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +58,11 @@ class Pipeline:
     def lake(self, name: str) -> Dataset:
         return Dataset(str(self._home / name), "city", City())
 
-    def run(self, lake: str, kill_in: str | None = None, after: float = 0.0) -> dict[str, float] | None:
-        """Seconds by stage; None where the process group was killed, ``after`` seconds of the stage ``kill_in``."""
+    def run(self, lake: str, kill_in: str | None = None, after: float | None = None) -> dict[str, float] | None:
+        """Seconds by stage; None where the process group was killed in the stage ``kill_in``.
+
+        That is ``after`` so many seconds of it, or with its next file.
+        """
         environment = {**self._environment, "TRAFFIC_LAKE": str(self._home / lake)}
         stages: dict[str, float] = {}
         with (
@@ -79,8 +84,11 @@ class Pipeline:
                     if told["state"] == "done":
                         stages[told["stage"]] = told["seconds"]
                     elif (told["stage"], told["state"]) == (kill_in, "started"):
-                        with suppress(subprocess.TimeoutExpired):
-                            process.wait(after)
+                        if after is None:
+                            self._wait_for_a_file(process, lake)
+                        else:
+                            with suppress(subprocess.TimeoutExpired):
+                                process.wait(after)
                         break
                 else:
                     process.wait()
@@ -92,16 +100,26 @@ class Pipeline:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
 
+    def _wait_for_a_file(self, process: subprocess.Popen, lake: str) -> None:
+        """Return when the stage at work has begun one more file, or the process has ended."""
+
+        def files() -> set[Path]:
+            return {path for path in (self._home / lake).rglob("*") if path.suffix in {".arrow", ".parquet"}}
+
+        before = files()
+        while process.poll() is None and not files() - before:
+            time.sleep(0.002)
+
 
 def test_ten_kills_at_random_moments_change_nothing(tmp_path_factory, python, files):
     pipeline = Pipeline(tmp_path_factory.mktemp("home"), python, files)
     usual = pipeline.run("undisturbed")
     chance, kills, runs, left = random.Random(SEED), 0, 0, 0
-    while kills < len(KILLED_IN):
-        stage = KILLED_IN[kills]
+    while kills < len(KILLS):
+        stage, when = KILLS[kills]
         runs += 1
-        assert runs <= 2 * len(KILLED_IN), "the runs end before they can be killed"
-        if pipeline.run("killed", stage, chance.uniform(0, usual[stage])) is None:
+        assert runs <= 2 * len(KILLS), "the runs end before they can be killed"
+        if pipeline.run("killed", stage, None if when == "writing" else chance.uniform(0, usual[stage])) is None:
             kills += 1
             left += len(lakes.strays(pipeline.lake("killed")))
         else:
