@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from simple_websocket import Client, ConnectionClosed, ConnectionError
 
 from api.alertmodels import AlertList, CreatedRule, NewRule, Rules
+from api.modelcontrol import Rollback, RolledBack
 from api.models import CellDetail, CurrentTraffic, Health, Historical, Hotspots, Predictions, Stats
 from api.problems import ProblemDetails
 from smartcity.messages import Snapshot, Update
@@ -196,6 +197,11 @@ class TrafficClient:
     def alerts(self, *, state: str | None = None, limit: int | None = None, cursor: str | None = None) -> AlertList:
         """Alerts, newest first."""
         return self._get(AlertList, "/api/alerts", state=state, limit=limit, cursor=cursor)
+
+    def roll_back_model(self, reason: str, *, if_serving: str | None = None) -> RolledBack:
+        """Let the model version before this one serve again. Needs the token. Raises: ApiError 409, 503."""
+        body = Rollback(reason=reason, if_serving=if_serving)
+        return RolledBack.model_validate_json(self._ask("POST", "/api/model/rollback", body=body))
 
     def stream(self, *, bbox: Box | None = None, cells: Sequence[str] | None = None) -> Iterator[Snapshot | Update]:
         """A snapshot, then updates for ever. After a gap, a silence or a lost connection a new snapshot comes first."""

@@ -63,6 +63,8 @@ def _call(verb: str, path: str, operation: dict[str, Any]) -> str:
     """The operation as a command line."""
     shown = path.replace("{cell_id}", "882a100d65fffff")
     body = " -X " + verb if verb != "GET" else ""
+    if "security" in operation:
+        body += " -H 'Authorization: Bearer TOKEN'"
     if "requestBody" in operation:
         body += " -H 'Content-Type: application/json' -d @body.json"
     return f"<pre>curl{body} http://127.0.0.1:5000{escape(shown)}</pre>"

@@ -12,6 +12,7 @@ from api import formats
 from api.context import Context
 from api.problems import ParameterError, Problem, invalid_body, invalid_query
 from api.queries import Format, Formatted, Query
+from api.security import Gate
 
 Q = TypeVar("Q", bound=Query)
 #: Each answer may be kept, but not used without asking: asking is cheap, it answers 304.
@@ -48,6 +49,11 @@ def context() -> Context:
     """The parts that the running application is made of."""
     found: Context = current_app.extensions["smartcity"]
     return found
+
+
+def _require_token() -> None:
+    gate: Gate = current_app.extensions["gate"]
+    gate.require_token()
 
 
 def parse_query(model: type[Q]) -> Q:
@@ -143,6 +149,8 @@ def endpoint(
         ENDPOINTS.append(declared)
 
         def view(**parameters: str) -> Response:
+            if guarded:
+                _require_token()
             asked = parse_query(query)
             given = (parse_body(body),) if body is not None else ()
             return _answer(declared, handler(context(), asked, *given, **parameters), asked)

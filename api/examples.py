@@ -65,6 +65,8 @@ EXAMPLES: dict[str, Any] = {
         "center": {"latitude": 40.752, "longitude": -73.981},
         "history": [_POINT],
     },
+    "Rollback": {"reason": "Midtown is foretold clear and stands still", "if_serving": "4"},
+    "RolledBack": {"serving": "3", "before": "4"},
     "NewRule": {
         "name": "Midtown in a quarter of an hour",
         "bbox": [-74.0, 40.74, -73.96, 40.77],

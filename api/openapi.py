@@ -159,7 +159,7 @@ def document(version: str) -> dict[str, Any]:
                 "bearer": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "Needed where the API listens beyond the loopback.",
+                    "description": "Needed where the API listens beyond the loopback, and to control the system.",
                 }
             },
         },

@@ -27,6 +27,10 @@ class ModelError(TrafficError):
     """A model version is broken, foreign, or does not fit the data it is asked to score."""
 
 
+class RegistryError(ModelError):
+    """The model registry does not answer, or not as it should: no word on any version."""
+
+
 class NoChampionError(ModelError):
     """The registry answers, but no version carries the champion alias."""
 

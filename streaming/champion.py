@@ -1,7 +1,6 @@
 """The model that scores the stream: the registry's champion, followed while the stream runs."""
 
 import logging
-import os
 import threading
 from dataclasses import dataclass
 
@@ -38,9 +37,8 @@ class ChampionWatch:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._registry_failed = False
-        # MLflow's client would try for minutes; the watch comes back every few seconds by itself.
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+        # The watch comes back every few seconds by itself.
+        registry.give_up_soon()
 
     def first(self) -> Scoring:
         """What to start with. Raises: MissingDataError where there is neither a champion nor a fitted profile."""

@@ -1,12 +1,13 @@
 """The model registry: MLflow's, by its client. Aliases ``champion`` and ``challenger``; stages are gone."""
 
+import os
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smartcity.errors import ModelError, NoChampionError
+from smartcity.errors import ModelError, NoChampionError, RegistryError
 from smartcity.hashing import file_sha256
 from smartcity.model.serving import ServingModel
 from smartcity.model.spec import MODEL_NAME, SPARK_FOLDER, SPEC_FILE
@@ -42,8 +43,14 @@ def client(settings: Settings) -> "MlflowClient":
     return MlflowClient(tracking_uri=settings.mlflow, registry_uri=settings.mlflow)
 
 
+def give_up_soon() -> None:
+    """From now on a registry that does not answer fails at once: MLflow's client would try for minutes."""
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+
+
 def champion_version(settings: Settings) -> str | None:
-    """Version that carries the champion alias; None where none does. Raises: ModelError where nothing answers."""
+    """Version that carries the champion alias; None where none does. Raises: RegistryError where nothing answers."""
     from mlflow.exceptions import MlflowException, RestException
 
     try:
@@ -52,8 +59,8 @@ def champion_version(settings: Settings) -> str | None:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
         if isinstance(error, RestException):
-            raise ModelError(f"registry {settings.mlflow}: {error.message}") from error
-        raise ModelError(f"registry {settings.mlflow} does not answer: {error.message}") from error
+            raise RegistryError(f"registry {settings.mlflow}: {error.message}") from error
+        raise RegistryError(f"registry {settings.mlflow} does not answer: {error.message}") from error
 
 
 def newest_refusal(settings: Settings) -> str | None:
@@ -141,20 +148,28 @@ def make_champion(settings: Settings, version: str) -> str | None:
     return before
 
 
-def roll_back(settings: Settings) -> tuple[str, str]:
+def roll_back(settings: Settings, if_serving: str | None = None) -> tuple[str, str]:
     """Make the version before the champion champion again. Returns: the version that left, and the one that is back.
 
     The way back is the one come: rolled back twice, it is the version before that one.
-    Raises: NoChampionError, or ModelError where there is nothing to go back to, or where it does not load.
+    Raises: NoChampionError, RegistryError where the registry does not answer, or ModelError where there is nothing to
+    go back to, where it does not load, or where another version than ``if_serving`` is champion.
     """
+    from mlflow.exceptions import MlflowException
+
     leaving = champion_version(settings)
     if leaving is None:
         raise NoChampionError(f"no version of {MODEL_NAME} is champion: there is nothing to roll back")
-    before = client(settings).get_model_version(MODEL_NAME, leaving).tags.get(REPLACED_TAG)
-    if before is None:
-        raise ModelError(f"version {leaving} replaced no other; choose one by hand: traffic model promote VERSION")
-    load_version(settings, before)
-    client(settings).set_registered_model_alias(MODEL_NAME, CHAMPION, before)
+    if if_serving not in (None, leaving):
+        raise ModelError(f"version {leaving} serves, not {if_serving}: nothing was rolled back")
+    try:
+        before = client(settings).get_model_version(MODEL_NAME, leaving).tags.get(REPLACED_TAG)
+        if before is None:
+            raise ModelError(f"version {leaving} replaced no other; choose one by hand: traffic model promote VERSION")
+        load_version(settings, before)
+        client(settings).set_registered_model_alias(MODEL_NAME, CHAMPION, before)
+    except MlflowException as error:
+        raise RegistryError(f"registry {settings.mlflow} does not answer: {error.message}") from error
     return leaving, before
 
 
@@ -169,7 +184,7 @@ class Entry:
 
 
 def entries(settings: Settings) -> list[Entry]:
-    """Every version, newest first. Raises: ModelError where the registry does not answer."""
+    """Every version, newest first. Raises: RegistryError where the registry does not answer."""
     from mlflow.exceptions import MlflowException
 
     registry = client(settings)
@@ -177,7 +192,7 @@ def entries(settings: Settings) -> list[Entry]:
         found = registry.search_model_versions(f"name='{MODEL_NAME}'")
         aliases = registry.get_registered_model(MODEL_NAME).aliases if found else {}
     except MlflowException as error:
-        raise ModelError(f"registry {settings.mlflow} does not answer: {error.message}") from error
+        raise RegistryError(f"registry {settings.mlflow} does not answer: {error.message}") from error
     return [
         Entry(
             version=str(version.version),
