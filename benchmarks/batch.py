@@ -136,10 +136,13 @@ def figures(runs: Mapping[str, list[Run]], trips: int) -> dict[str, Any]:
 
 def one_more_day(home: Path, wanted: Request, whole_seconds: float) -> dict[str, Any]:
     """What it costs to take in the next day, into the lake of our last run."""
-    taken = run_once(OURS, home, input_files(home, next_day(wanted)), fresh=False).measured
+    run = run_once(OURS, home, input_files(home, next_day(wanted)), fresh=False)
+    stages = {f"next_day_{stage}_seconds": round(seconds, 2) for stage, seconds in run.stage_seconds.items()}
     return {
-        "next_day_seconds": round(taken.wall_seconds, 2),
-        "next_day_share": round(taken.wall_seconds / whole_seconds, 4),
+        "next_day_seconds": round(run.measured.wall_seconds, 2),
+        "next_day_share": round(run.measured.wall_seconds / whole_seconds, 4),
+        "next_day_cpu_seconds": round(run.measured.cpu_seconds, 2),
+        **stages,
     }
 
 

@@ -7,7 +7,8 @@ it, so that batch and live features are computed from the very same numbers.
 import hashlib
 import io
 import json
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any
@@ -72,6 +73,20 @@ class Profile:
     days: npt.NDArray[np.int64]
     counts: Floats
     ratio_sums: Floats
+    #: The days whose history can be asked for, as ordinals; None: any day's.
+    kept: frozenset[int] | None = None
+
+    def for_days(self, days: Collection[date]) -> "Profile":
+        """The same profile for the history of these local days only: months of sums shrink to those of seven weekdays.
+
+        It is what a task needs of it, and what travels to the workers; it can't be saved.
+        """
+        kept = frozenset(day.toordinal() for day in days)
+        own = np.isin(self.days, list(kept))
+        small = replace(self, days=self.days[own], counts=self.counts[own], ratio_sums=self.ratio_sums[own], kept=kept)
+        for name in ("profile_id", "_city_ratio", "_weekday_sums"):
+            small.__dict__[name] = getattr(self, name)
+        return small
 
     @cached_property
     def profile_id(self) -> str:
@@ -101,8 +116,10 @@ class Profile:
         """Expected ratio on a local day, shape (S, C), from the other training days.
 
         Each finer average is shrunk towards the coarser one where few positions carry it: city < cell < time of day <
-        weekday or weekend < day of the week.
+        weekday or weekend < day of the week. Raises: ValueError where the profile is cut down to other days.
         """
+        if self.kept is not None and day.toordinal() not in self.kept:
+            raise ValueError(f"this profile is cut down to other days than {day}")
         own = np.flatnonzero(self.days == day.toordinal())
         same_kind = [weekday for weekday in range(7) if (weekday >= 5) == (day.weekday() >= 5)]
 
@@ -126,7 +143,9 @@ class Profile:
         return np.array([position.get(cell, -1) for cell in cells], dtype=np.int64)
 
     def to_bytes(self) -> bytes:
-        """NumPy's own archive, plain arrays only."""
+        """NumPy's own archive, plain arrays only. Raises: ValueError where it is cut down to some days."""
+        if self.kept is not None:
+            raise ValueError("a profile cut down to some days can't be saved")
         header = {
             "city": self.city.model_dump(mode="json"),
             "train_until_utc": self.train_until_utc.isoformat(),

@@ -162,7 +162,9 @@ def job(spark: Scheduler, dataset: Dataset, span: jobs.Span, options: argparse.N
         rows = {day: stored[day] for day in days}
         tasks = packed(_files(rows, dataset.city), _WINDOWS_PER_TASK)
         run = dataset.features.begin()
-        shared = spark.sparkContext.broadcast(profile)
+        # A local day may begin or end in the UTC day beside it.
+        near = {day + timedelta(days=offset) for day in days for offset in (-1, 0, 1)}
+        shared = spark.sparkContext.broadcast(profile.for_days(near))
         with counting(spark, "features", sum(rows.values()), "windows") as count:
             work = Deriving(run, dataset.windows, dataset.windows.files_by_day(), shared, count)
             reports = run_tasks(spark, f"features: {len(days)} days in {len(tasks)} tasks", tasks, work)

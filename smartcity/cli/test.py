@@ -13,6 +13,9 @@ from smartcity.settings import ROOT, Settings
 
 FRONTEND = ROOT / "frontend"
 OLDEST_NODE = 20
+#: Two processes share the tests by file (tests/conftest.py says how): while one waits for a service the other works.
+#: ``./traffic test -- -n0`` runs them in one.
+IN_PARALLEL = ["-n2", "--dist=loadgroup", "--no-loadscope-reorder"]
 SOURCES = ["smartcity", "spark_jobs", "streaming", "api", "expectations", "dags", "benchmarks", "tests"]
 
 
@@ -99,5 +102,6 @@ def command(only_tests: bool, arguments: tuple[str, ...]) -> None:
         say(f"FAILED before the tests: {', '.join(failed)}")
     say("pytest")
     environment = {**os.environ, **java.environment(Settings())}
-    tests = subprocess.run([sys.executable, "-m", "pytest", *marks, *arguments], cwd=ROOT, env=environment, check=False)
+    command = [sys.executable, "-m", "pytest", *IN_PARALLEL, *marks, *arguments]
+    tests = subprocess.run(command, cwd=ROOT, env=environment, check=False)
     raise SystemExit(tests.returncode or (1 if failed else 0))

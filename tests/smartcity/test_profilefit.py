@@ -1,6 +1,7 @@
 """What a profile says, worked out by hand on a few windows."""
 
-from datetime import UTC, datetime, timedelta
+import pickle
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -82,6 +83,21 @@ def test_what_comes_after_training_is_not_seen():
     assert whole.profile_id == cut.profile_id == Profile.from_bytes(whole.to_bytes()).profile_id
     with pytest.raises(MissingDataError):
         fit_profile([windows(late)], CITY, UNTIL)
+
+
+def test_a_profile_cut_down_to_some_days_has_their_history_and_no_other():
+    rows = [(CELL, 24 * 60 * day + 60 * hour, 5, 20 + day + hour) for day in range(9) for hour in range(24)]
+    whole = fit_profile([windows(*rows)], CITY, UNTIL)
+    day = datetime.fromordinal(int(whole.days[3])).date()
+    after = date.fromordinal(int(whole.days[-1]) + 30)
+    cut = pickle.loads(pickle.dumps(whole.for_days([day, after])))
+    assert cut.counts.shape[0] == 1 and cut.profile_id == whole.profile_id
+    for asked in (day, after):
+        assert np.array_equal(cut.history(asked), whole.history(asked))
+    with pytest.raises(ValueError, match="other days"):
+        cut.history(day + timedelta(days=1))
+    with pytest.raises(ValueError, match="saved"):
+        cut.to_bytes()
 
 
 def test_the_percentile_is_numpys_for_every_cell():
