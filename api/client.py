@@ -173,10 +173,18 @@ class TrafficClient:
         )
 
     def hotspots(
-        self, *, bbox: Box | None = None, min_vehicles: int | None = None, at: datetime | None = None, limit: int = 10
+        self,
+        *,
+        bbox: Box | None = None,
+        min_vehicles: int | None = None,
+        at: datetime | None = None,
+        limit: int = 10,
+        cursor: str | None = None,
     ) -> Hotspots:
         """The places that lose the most time."""
-        return self._get(Hotspots, "/api/hotspots", bbox=bbox, min_vehicles=min_vehicles, at=at, limit=limit)
+        return self._get(
+            Hotspots, "/api/hotspots", bbox=bbox, min_vehicles=min_vehicles, at=at, limit=limit, cursor=cursor
+        )
 
     def cell(self, cell_id: str, *, hours: float | None = None, at: datetime | None = None) -> CellDetail:
         """One place. Raises: ApiError 404 where it was never seen."""

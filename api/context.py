@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 FRONTEND = ROOT / "frontend" / "dist"
 #: Scored windows are read again from this long ago: between the database's seed and the first message none is missed.
 EVENTS_LOOK_BACK = timedelta(minutes=2)
-#: A question that the database answers no sooner is given up; SQLite's are bounded by their size.
+#: A question that the database answers no sooner is given up.
 STATEMENT_SECONDS = 20
 #: Positions older than this are worth nothing on a map.
 POSITIONS_SKIP = timedelta(seconds=30)

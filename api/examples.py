@@ -58,6 +58,7 @@ EXAMPLES: dict[str, Any] = {
     "Hotspots": {
         "data_time_utc": "2025-12-06T10:48:00Z",
         "hotspots": [{"rank": 1, "cell": _CELL, "delay_minutes_per_mile": 3.15, "trend_ratio_30min": -0.08}],
+        "next_cursor": "0.47,7,882a100d65fffff",
     },
     "CellDetail": {
         "cell": _CELL,

@@ -1,6 +1,8 @@
 """History from before the database's first window: the lake's Parquet files, read by DuckDB."""
 
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +10,7 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 
 from api.history import Choice, Span
+from api.problems import too_much
 from smartcity.lake import Dataset, Table
 from smartcity.levels import HIGH_BELOW_RATIO
 from smartcity.messages import ScoredWindow
@@ -21,6 +24,8 @@ ZONE = timedelta(hours=14)
 #: What the estimate of a level looks back on, and a bit.
 ESTIMATE_SPAN = timedelta(hours=2)
 MEMORY = "512MB"
+#: A question that the lake answers no sooner is given up.
+MOST_SECONDS = 20.0
 
 #: Per window: figures as in ``rollups.sums``. The level is that of the features: windows without any are unknown.
 SERIES = f"""
@@ -45,13 +50,23 @@ def _dataset(table: Table, span: Span) -> pads.Dataset:
     )
 
 
-def _connect() -> "duckdb.DuckDBPyConnection":
+@contextmanager
+def _connect() -> "Iterator[duckdb.DuckDBPyConnection]":
+    """A database in memory whose statements end after a while. Raises: Problem 503 where one had to be ended."""
     # Imported where it is needed: after a crash the API has to be back in seconds.
     import duckdb
 
-    connection = duckdb.connect(":memory:")
-    connection.execute(f"set memory_limit='{MEMORY}'; set threads=2; set timezone='UTC'")
-    return connection
+    with duckdb.connect(":memory:") as connection:
+        connection.execute(f"set memory_limit='{MEMORY}'; set threads=2; set timezone='UTC'")
+        ending = threading.Timer(MOST_SECONDS, connection.interrupt)
+        ending.daemon = True
+        ending.start()
+        try:
+            yield connection
+        except (duckdb.InterruptException, duckdb.OutOfMemoryException) as error:
+            raise too_much() from error
+        finally:
+            ending.cancel()
 
 
 def windows_before(dataset: Dataset, span: Span, choice: Choice) -> Iterator[Row]:

@@ -103,6 +103,7 @@ class Hotspots(BaseModel):
 
     data_time_utc: datetime | None
     hotspots: list[Hotspot]
+    next_cursor: str | None = Field(default=None, description=NEXT)
 
 
 class Center(BaseModel):

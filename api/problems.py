@@ -8,6 +8,8 @@ from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
+from smartcity.store.engine import took_too_long
+
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
@@ -71,6 +73,11 @@ def _invalid(error: ValidationError, of: str) -> Problem:
     return Problem(400, f"The {of} is not valid: {named}", errors=found)
 
 
+def too_much() -> Problem:
+    """Problem 503 for a question that takes longer than one may."""
+    return Problem(503, "This takes too long to find out; ask for a shorter range, a longer step or fewer cells.")
+
+
 def respond(problem: Problem) -> Response:
     """The HTTP answer."""
     body = ProblemDetails(
@@ -103,6 +110,9 @@ def _detail(status: int, error: HTTPException) -> str:
 
 
 def _from_database(error: SQLAlchemyError) -> Response:
+    if took_too_long(error):
+        log.warning("request %s %s was given up: %s", request.method, request.path, error)
+        return respond(too_much())
     log.error("the serving database failed: %s", error)
     return respond(
         Problem(503, "The serving database does not answer; live data is not affected.", headers={"Retry-After": "5"})

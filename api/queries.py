@@ -81,6 +81,32 @@ CellIds = Annotated[
     WithJsonSchema({"type": "string", "examples": ["882a100d65fffff,882a1008cbfffff"]}),
 ]
 Moment = Annotated[AwareDatetime, AfterValidator(_in_our_time)]
+#: Where a page of hotspots ended: the ratio, vehicles and id of its last one, which is how they are ordered.
+Worst = tuple[float, int, str]
+
+
+def _worst(value: Any) -> Any:
+    try:
+        ratio, vehicles, cell_id = value.split(",", 2)
+        found = float(ratio), int(vehicles), cell_id
+    except (AttributeError, ValueError):
+        raise ValueError("give back `next_cursor` of the page before as it was") from None
+    if not math.isfinite(found[0]) or not 1 <= len(cell_id) <= 64:
+        raise ValueError("give back `next_cursor` of the page before as it was")
+    return found
+
+
+WorstCursor = Annotated[
+    Worst,
+    BeforeValidator(_worst),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^[0-9]\.[0-9]{1,6},[0-9]{1,6},[0-9a-z]{1,64}$",
+            "examples": ["0.31,12,882a100d65fffff"],
+        }
+    ),
+]
 Cursor = Annotated[str, Field(min_length=1, max_length=64, pattern=NO_NUL)]
 
 
@@ -144,6 +170,7 @@ class HotspotsQuery(PlaceFilter, AtQuery, Formatted):
     limit: int = Field(default=10, ge=1, le=500, description="At most this many.")
     min_vehicles: int = Field(default=1, ge=0, le=1_000_000, description="Vehicles in the newest window.")
     level: Level | None = Field(default=None, description="Only cells at this level.", examples=["high"])
+    cursor: WorstCursor | None = Field(default=None, description="`next_cursor` of the page before.")
 
 
 class HistoricalQuery(Formatted):

@@ -1,5 +1,6 @@
 """The present, or any past moment: cells, forecasts, hotspots, one cell."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -29,6 +30,7 @@ from api.queries import (
     HotspotsQuery,
     PlaceFilter,
     PredictionsQuery,
+    Worst,
 )
 from api.state import Cell
 from smartcity.levels import Level
@@ -186,7 +188,8 @@ def _delay_minutes_per_mile(window: ScoredWindow) -> float:
 def hotspots(context: Context, query: HotspotsQuery) -> Hotspots:
     """The most congested places: lowest share of free-flow speed first, and whether they get better or worse.
 
-    Only cells whose level is known, so with enough vehicles over the last 10 minutes.
+    Only cells whose level is known, so with enough vehicles over the last 10 minutes. The live order changes all the
+    time: pages of one moment are had with `at`.
     """
     cells = _cells(context, query.at)
     known = [
@@ -196,10 +199,12 @@ def hotspots(context: Context, query: HotspotsQuery) -> Hotspots:
         and cell.window.ratio is not None
         and (query.level is None or cell.window.level is query.level)
     ]
-    worst = sorted(known, key=lambda window: (window.ratio, -window.vehicle_count, window.cell_id))[: query.limit]
+    ordered = sorted(known, key=_badness)
+    first = bisect_right(ordered, _after(query.cursor), key=_badness) if query.cursor else 0
+    worst = ordered[first : first + query.limit]
     before = _ratios_before(context, worst)
     ranked = []
-    for rank, window in enumerate(worst, start=1):
+    for rank, window in enumerate(worst, start=first + 1):
         then = before.get(window.cell_id)
         trend = None if then is None or window.ratio is None else round(window.ratio - then, 4)
         ranked.append(
@@ -210,7 +215,22 @@ def hotspots(context: Context, query: HotspotsQuery) -> Hotspots:
                 trend_ratio_30min=trend,
             )
         )
-    return Hotspots(data_time_utc=_time_of(cells), hotspots=ranked)
+    following = _cursor(worst[-1]) if first + len(worst) < len(ordered) else None
+    return Hotspots(data_time_utc=_time_of(cells), hotspots=ranked, next_cursor=following)
+
+
+def _badness(window: ScoredWindow) -> tuple[float, int, str]:
+    """What hotspots are ordered by; those without a ratio are none."""
+    return window.ratio or 0.0, -window.vehicle_count, window.cell_id
+
+
+def _after(cursor: Worst) -> tuple[float, int, str]:
+    ratio, vehicles, cell_id = cursor
+    return ratio, -vehicles, cell_id
+
+
+def _cursor(window: ScoredWindow) -> str:
+    return f"{window.ratio},{window.vehicle_count},{window.cell_id}"
 
 
 def _ratios_before(context: Context, windows: list[ScoredWindow]) -> dict[str, float]:

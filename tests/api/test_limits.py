@@ -2,10 +2,12 @@ import hmac
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import text
 
-from api import security
+from api import lakehistory, security
 from api.app import create_app
 from api.context import Context
+from api.problems import Problem
 from api.ratelimit import RateLimit, network_of
 from smartcity.errors import SettingsError
 from smartcity.settings import Settings
@@ -99,3 +101,30 @@ def test_an_origin_that_is_none_is_refused_at_the_start(filled: Settings) -> Non
 def test_a_body_beyond_the_limit_is_refused_unread(client: FlaskClient) -> None:
     answer = client.post("/api/alert-rules", data=b"x" * 100_000, content_type="application/json")
     assert (answer.status_code, answer.mimetype) == (413, "application/problem+json")
+
+
+def test_a_question_that_takes_too_long_is_given_up_and_said_so(
+    filled: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.context.STATEMENT_SECONDS", 0.1)
+    context = Context(filled)
+    endless = "with recursive n(x) as (select 1 union all select x + 1 from n) select max(x) from n"
+
+    def ask() -> None:
+        with context.engine.connect() as connection:
+            connection.execute(text(endless))
+
+    app = create_app(filled, context)
+    app.add_url_rule("/endless", view_func=ask)
+    client = app.test_client()
+    answer = client.get("/endless")
+    assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
+    assert "takes too long" in answer.json["detail"]
+    # The connection goes on serving others.
+    assert client.get("/api/historical").json["series"] != []
+
+
+def test_a_question_to_the_lake_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lakehistory, "MOST_SECONDS", 0.1)
+    with pytest.raises(Problem, match="takes too long"), lakehistory._connect() as connection:
+        connection.execute("select count(*) from range(10000000000) a, range(10000000000) b where a.range < b.range")

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 import pytest
@@ -10,6 +10,7 @@ from smartcity import columns
 from smartcity.store.rollups import roll_up
 from smartcity.store.writer import prune_windows
 from tests.api.rows import FAST, NOW, QUIET, SLOW, WINDOW, start_of
+from tests.streaming.profiles import even_profile
 
 
 def at(steps_ago: int) -> str:
@@ -105,3 +106,59 @@ def test_history_older_than_the_database_comes_from_the_lake(client: FlaskClient
     assert (point["avg_speed_mph"], point["vehicle_count"]) == (12.0, 4)
     # Without features nothing is known of levels, and nothing is made up.
     assert (point["ratio"], point["share_high"], point["forecast_share_high"]) == (None, None, None)
+
+
+def at_90_days_ago(context: Context, speeds: dict[str, float]) -> datetime:
+    """Twenty minutes of windows in the lake, long before the database's first; the moment at which they end."""
+    old = start_of(0) - timedelta(days=90)
+    rows = [
+        {
+            "cell_id": cell_id, "window_start_utc": old + step * WINDOW, "vehicle_count": 10, "position_count": 10,
+            "speed_sum": int(1_000 * speed), "speed_square_sum": int(100_000 * speed * speed), "vehicle_bits": 1023,
+            "avg_speed_mph": speed, "std_speed_mph": 0.0, "date": old.date(),
+        }
+        for cell_id, speed in speeds.items()
+        for step in range(10)
+    ]  # fmt: skip
+    context.dataset.windows.write(pa.Table.from_pylist(rows, schema=columns.WINDOWS))
+    return old + 10 * WINDOW
+
+
+def test_a_moment_older_than_the_database_is_that_of_the_lake_without_forecasts(
+    client: FlaskClient, context: Context
+) -> None:
+    then = at_90_days_ago(context, {FAST: 19.0, SLOW: 5.0})
+    even_profile(context.city, (FAST, SLOW), then - timedelta(days=1)).save(context.dataset)
+    query = {"at": then.isoformat()}
+    cells = client.get("/api/current-traffic", query_string=query).json["cells"]
+    assert [(cell["cell_id"], cell["level"], cell["avg_speed_mph"]) for cell in cells] == [
+        (SLOW, "high", 5.0),
+        (FAST, "low", 19.0),
+    ]
+    assert {datetime.fromisoformat(cell["window_end_utc"]) for cell in cells} == {then}
+    assert all(cell["forecast"] is None for cell in cells)
+    assert client.get("/api/predictions", query_string=query).json["predictions"] == []
+    (worst, _) = client.get("/api/hotspots", query_string=query).json["hotspots"]
+    assert worst["cell"]["cell_id"] == SLOW
+    assert client.get(f"/api/cell/{SLOW}", query_string=query).json["cell"]["level"] == "high"
+    # Half an hour before the lake's first window nothing was known, and nothing is made up.
+    before = {"at": (then - timedelta(minutes=50)).isoformat()}
+    assert client.get("/api/current-traffic", query_string=before).json["cells"] == []
+
+
+def test_a_moment_that_nothing_can_estimate_any_more_is_a_problem_404(client: FlaskClient, context: Context) -> None:
+    then = at_90_days_ago(context, {FAST: 19.0})
+    answer = client.get("/api/current-traffic", query_string={"at": then.isoformat()})
+    assert answer.status_code == 404 and "no data of" in answer.json["detail"]
+
+
+def test_hotspots_come_in_pages_that_go_on_where_the_last_one_ended(client: FlaskClient) -> None:
+    asked = {"at": at(20), "limit": 1}
+    first = client.get("/api/hotspots", query_string=asked)
+    assert [(spot["rank"], spot["cell"]["cell_id"]) for spot in first.json["hotspots"]] == [(1, SLOW)]
+    assert first.headers["X-Next-Cursor"] == first.json["next_cursor"]
+    second = client.get("/api/hotspots", query_string={**asked, "cursor": first.json["next_cursor"]}).json
+    assert [(spot["rank"], spot["cell"]["cell_id"]) for spot in second["hotspots"]] == [(2, FAST)]
+    assert second["next_cursor"] is None
+    wrong = client.get("/api/hotspots?cursor=882a100d67fffff")
+    assert (wrong.status_code, wrong.json["errors"][0]["parameter"]) == (400, "cursor")
