@@ -7,19 +7,11 @@ import pytest
 
 from tests.postgres import postgresql  # noqa: F401
 
-#: Made once for a run and dear: the files that use one of these are run by the same process.
-SHARED = ("spark", "kafka_broker", "mlflow_server")
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "tlc"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Share the tests out to the processes of a run by file; what starts services comes first, it takes longest."""
-    fixtures: dict[Path, set[str]] = {}
-    for item in items:
-        fixtures.setdefault(item.path, set()).update(getattr(item, "fixturenames", ()))
-    for item in items:
-        used = next((name for name in SHARED if name in fixtures[item.path]), str(item.path))
-        item.add_marker(pytest.mark.xdist_group(used))
+    """What starts services comes first: it takes longest, and two processes share the files in this order."""
     items.sort(key=lambda item: item.get_closest_marker("integration") is None)
 
 

@@ -13,9 +13,9 @@ from smartcity.settings import ROOT, Settings
 
 FRONTEND = ROOT / "frontend"
 OLDEST_NODE = 20
-#: Two processes share the tests by file (tests/conftest.py says how): while one waits for a service the other works.
+#: Two processes share the files of tests: while one waits for a service the other works.
 #: ``./traffic test -- -n0`` runs them in one.
-IN_PARALLEL = ["-n2", "--dist=loadgroup", "--no-loadscope-reorder"]
+IN_PARALLEL = ["-n2", "--dist=loadfile", "--no-loadscope-reorder"]
 SOURCES = ["smartcity", "spark_jobs", "streaming", "api", "expectations", "dags", "benchmarks", "tests"]
 
 

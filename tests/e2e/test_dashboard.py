@@ -21,7 +21,7 @@ from smartcity.topics import DASHBOARD_EVENTS, VEHICLE_POSITIONS
 pytestmark = pytest.mark.e2e
 
 #: Software rendering on a busy machine takes its time.
-PATIENCE_MS = 90_000
+PATIENCE_MS = 180_000
 CELLS = sorted(h3.grid_disk(h3.latlng_to_cell(40.7549, -73.9840, 8), 12))
 RATIOS = {Level.LOW: 0.9, Level.MEDIUM: 0.6, Level.HIGH: 0.3}
 

@@ -21,7 +21,7 @@ from tests.integration.processes import running, wait_for
 
 pytestmark = pytest.mark.e2e
 
-PATIENCE_MS = 90_000
+PATIENCE_MS = 180_000
 #: A browser without WebGL: a table and a flat drawing stand in for the map.
 NO_WEBGL = """
 const original = HTMLCanvasElement.prototype.getContext;
