@@ -1,4 +1,7 @@
-"""``python -m expectations SUITE --dataset NAME --from D --to D``: exit 1 when a FAIL rule is broken."""
+"""``python -m expectations SUITE --dataset NAME --from D --to D``: exit 1 when a FAIL rule is broken.
+
+Exit 99 where there is nothing to judge yet.
+"""
 
 import argparse
 import json
@@ -7,9 +10,12 @@ import time
 from datetime import date
 
 from expectations.suites import SUITES, load
-from smartcity.errors import TrafficError
+from smartcity.errors import NothingYetError, TrafficError
 from smartcity.lake import Dataset
 from smartcity.settings import Settings
+
+#: Exit code where there is nothing to judge yet.
+NOTHING_YET = 99
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,6 +32,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="RULE,…",
         help="report these rules, but go on; SUITE.RULE is read too",
     )
+    arguments.add_argument("files", nargs="*", metavar="FILE", help="for the suite raw: trip files; default: the inbox")
+    arguments.add_argument("--zones", help="zone polygons for files with location ids")
+    arguments.add_argument("--mark", default="", help="name of the run's line in Data Docs, to link to")
     arguments.add_argument("--json", action="store_true", help="print the final JSON line only")
     return arguments
 
@@ -42,7 +51,7 @@ def of_suite(names: list[str], suite: str) -> list[str]:
 
 def main(argv: list[str] | None = None) -> None:
     """Run one gate; what is broken goes to standard output, and a JSON line ends it."""
-    options = parser().parse_args(argv)
+    options = parser().parse_intermixed_args(argv)
     started = time.monotonic()
     try:
         # Great Expectations takes seconds to import: wrong arguments must not wait for it.
@@ -51,7 +60,15 @@ def main(argv: list[str] | None = None) -> None:
         settings = Settings()
         dataset = Dataset.of(settings, options.dataset)
         outcome = run(
-            load(options.suite), dataset, settings, options.start, options.end, of_suite(options.accept, options.suite)
+            load(options.suite),
+            dataset,
+            settings,
+            options.start,
+            options.end,
+            of_suite(options.accept, options.suite),
+            files=options.files,
+            zones=options.zones,
+            mark=options.mark,
         )
         if not options.json:
             for finding in outcome.findings:
@@ -59,6 +76,10 @@ def main(argv: list[str] | None = None) -> None:
             print(f"Data Docs: {', '.join(outcome.pages)}")
         print(json.dumps({**outcome.figures(), "seconds": round(time.monotonic() - started, 2)}), flush=True)
         require(outcome)
+    except NothingYetError as error:
+        # Neither good nor bad: a schedule skips what depends on it.
+        print(f"expectations: {error}")
+        sys.exit(NOTHING_YET)
     except TrafficError as error:
         sys.exit(f"expectations: {error}")
 

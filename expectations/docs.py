@@ -64,6 +64,7 @@ def _offline(page: Path, depth: int) -> None:
 def _remember(folder: Path, outcome: Outcome, run_id: gx.RunIdentifier, pages: list[Path]) -> None:
     """Append the run to the history; a single short write, so that gates that end together do not mix."""
     record = {**outcome.figures(), "run_utc": run_id.run_time.astimezone(UTC).isoformat(), "pages": [*map(str, pages)]}
+    record["mark"] = outcome.mark
     with (folder / HISTORY).open("a") as history:
         history.write(json.dumps(record) + "\n")
 
@@ -98,7 +99,8 @@ def _row(run: dict[str, object]) -> str:
         "<br>".join(broken) or "none",
         links,
     ]
-    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+    mark = html.escape(str(run.get("mark", "")), quote=True)
+    return (f"<tr id='{mark}'>" if mark else "<tr>") + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
 
 def _names(run: dict[str, object], key: str, label: str) -> list[str]:

@@ -49,6 +49,8 @@ class Outcome:
     checks: int = 0
     findings: list[Finding] = field(default_factory=list)
     pages: list[str] = field(default_factory=list)
+    #: Name of the run's line in Data Docs, by which others link to it.
+    mark: str = ""
 
     @property
     def status(self) -> str:

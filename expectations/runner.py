@@ -1,20 +1,17 @@
-"""Runs a suite over a span of days: schema first, then one row per day, then every row."""
+"""Runs a suite: the frames that it opens, each against its rules."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
+from pathlib import Path
 
 import great_expectations as gx
-import pyarrow as pa
 
 from expectations.context import open_context
 from expectations.docs import publish
-from expectations.frames import pieces, schema_frame
 from expectations.outcome import Outcome, findings
 from expectations.rule import Batch, Frame, Rule, Severity
-from expectations.span import Span
-from expectations.suite import Suite
-from smartcity.city import City
+from expectations.suite import Request, Suite
 from smartcity.errors import GateFailedError, SettingsError
 from smartcity.lake import Dataset
 from smartcity.settings import Settings
@@ -68,40 +65,32 @@ def run(
     start: date | None = None,
     end: date | None = None,
     accept: Iterable[str] = (),
+    *,
+    files: Sequence[str | Path] = (),
+    zones: str | None = None,
+    mark: str = "",
 ) -> Outcome:
-    """Check the days ``start`` … ``end`` (None: all there are) and publish the Data Docs.
+    """Check the days ``start`` … ``end`` (None: all there are), or ``files``, and publish the Data Docs.
 
     Rules named in ``accept`` are reported but do not stop the run. Where the schema is broken, rows are not looked at.
-    Raises: MissingDataError without such a day; SettingsError for a rule that does not exist.
+    Raises: MissingDataError where there is nothing to look at; SettingsError for a rule that does not exist.
     """
-    table, city = suite.table(dataset), dataset.city
-    rules = suite.rules(city)
+    rules = suite.rules(dataset.city)
     if unknown := sorted(set(accept) - {rule.name for rule in rules}):
         raise SettingsError(
             f"--accept {unknown}: {suite.name} has no such rule; it has {sorted(r.name for r in rules)}"
         )
-    span = Span.of(table, start, end, f"{suite.maker} --dataset {dataset.name}")
-    outcome = Outcome(suite.name, dataset.name, span.days[0].isoformat(), span.days[-1].isoformat())
+    opened = suite.open(Request(settings, dataset, start, end, tuple(map(str, files)), zones))
+    outcome = Outcome(suite.name, dataset.name, opened.first_day.isoformat(), opened.last_day.isoformat(), mark=mark)
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
     gate = Gate(settings, suite, outcome, frozenset(accept))
-    gate.check(Batch.SCHEMA, schema_frame(table, span), rules)
-    if outcome.status != "failed":
-        gate.check(Batch.DAYS, suite.days(dataset, span), rules)
-        parts = list(pieces(table, span))
-        for first, last in parts:
-            rows = table.read(first, last)
-            outcome.rows += rows.num_rows
-            label = "" if len(parts) == 1 else f"_{first.isoformat()}"
-            gate.check(Batch.ROWS, rows_frame(rows, suite, city), rules, label)
+    for part in opened.parts:
+        gate.check(part.batch, part.frame, rules, part.label)
+        outcome.rows += part.rows
+        if part.batch is Batch.SCHEMA and outcome.status == "failed":
+            break
     outcome.pages = publish(gate.context, settings.home, outcome, gate.run_id)
     return outcome
-
-
-def rows_frame(rows: pa.Table, suite: Suite, city: City) -> Frame:
-    """The rows as the rules see them; repeated texts share memory."""
-    return suite.derive(rows.combine_chunks(), city).to_pandas(
-        deduplicate_objects=True, split_blocks=True, self_destruct=True
-    )
 
 
 def require(outcome: Outcome) -> None:

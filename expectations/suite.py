@@ -1,36 +1,58 @@
-"""What a gate consists of: the table it guards, its rules, and the frames they look at."""
+"""What a gate consists of: its rules, and the frames they look at."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
 
-import pyarrow as pa
 from great_expectations import expectations as gxe
 
-from expectations.rule import ROWS, SCHEMA, Frame, Rule
-from expectations.span import Span
+from expectations.rule import ROWS, SCHEMA, Batch, Frame, Rule
 from smartcity.city import City
-from smartcity.lake import Dataset, Table
+from smartcity.lake import Dataset
+from smartcity.settings import Settings
 
 
-def unchanged(rows: pa.Table, city: City) -> pa.Table:
-    """For suites whose rules need no derived column."""
-    return rows
+@dataclass(frozen=True)
+class Request:
+    """What a gate is asked: the days ``start`` … ``end`` (None: all there are) of a data set, or files for it."""
+
+    settings: Settings
+    dataset: Dataset
+    start: date | None = None
+    end: date | None = None
+    files: tuple[str, ...] = ()
+    zones: str | None = None
+
+
+class Part(NamedTuple):
+    """A frame to be looked at. ``rows``: that it stands for; ``label``: its name among others of its batch."""
+
+    batch: Batch
+    frame: Frame
+    rows: int = 0
+    label: str = ""
+
+
+class Opened(NamedTuple):
+    """The days that are judged, and the frames, the schema first: where it is broken, the others are not asked for."""
+
+    first_day: date
+    last_day: date
+    parts: Iterator[Part]
 
 
 @dataclass(frozen=True)
 class Suite:
-    """One gate. ``derive`` adds the columns that row rules need; ``days`` makes one row of figures per day."""
+    """One gate. ``open`` raises MissingDataError where there is nothing to look at."""
 
     name: str
-    maker: str
-    table: Callable[[Dataset], Table]
     rules: Callable[[City], tuple[Rule, ...]]
-    days: Callable[[Dataset, Span], Frame]
-    derive: Callable[[pa.Table, City], pa.Table] = unchanged
+    open: Callable[[Request], Opened]
 
 
 def schema_rules() -> tuple[Rule, ...]:
-    """The stored columns are those of the contract; every suite starts with these."""
+    """The stored columns are those of the contract; every suite of a table starts with these."""
     return (
         SCHEMA.fail(
             "no_column_is_missing",

@@ -23,6 +23,10 @@ class MissingDataError(TrafficError):
     """The lake has no data where a job needs some; says which command makes it."""
 
 
+class NothingYetError(MissingDataError):
+    """There is nothing to look at yet, and that is no fault: it comes by itself."""
+
+
 class ModelError(TrafficError):
     """A model version is broken, foreign, or does not fit the data it is asked to score."""
 

@@ -10,9 +10,11 @@ if TYPE_CHECKING:
 
 #: Name on the command line -> module with a constant ``SUITE``.
 SUITES = {
+    "raw": "expectations.suites.raw",
     "trips": "expectations.suites.trips",
     "windows": "expectations.suites.windows",
     "features": "expectations.suites.features",
+    "predictions": "expectations.suites.predictions",
 }
 
 

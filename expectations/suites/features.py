@@ -11,6 +11,7 @@ from expectations.rule import DAYS, ROWS, Frame, Rule
 from expectations.span import Span, row_counts, to_usual, usual, whole_days
 from expectations.suite import Suite, complete, schema_rules
 from expectations.suites.volume import between, volume_rules
+from expectations.tables import lake_table
 from smartcity.city import City
 from smartcity.features import FEATURE_NAMES
 from smartcity.lake import Dataset
@@ -134,9 +135,6 @@ def days(dataset: Dataset, span: Span) -> Frame:
 
 SUITE = Suite(
     name="features",
-    maker="python -m spark_jobs.features",
-    table=lambda dataset: dataset.features,
     rules=rules,
-    days=days,
-    derive=derive,
+    open=lake_table("python -m spark_jobs.features", lambda dataset: dataset.features, days, derive),
 )

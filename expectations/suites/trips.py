@@ -15,6 +15,7 @@ from expectations.rule import DAYS, ROWS, Frame, Rule
 from expectations.span import Span, row_counts, to_usual
 from expectations.suite import Suite, complete, schema_rules
 from expectations.suites.volume import between, speed_rules, volume_rules
+from expectations.tables import lake_table
 from smartcity.city import City
 from smartcity.columns import TRIPS
 from smartcity.lake import Dataset
@@ -167,9 +168,6 @@ def _fingerprint(part: pa.Table, city: City) -> int:
 
 SUITE = Suite(
     name="trips",
-    maker="python -m spark_jobs.clean",
-    table=lambda dataset: dataset.trips,
     rules=rules,
-    days=days,
-    derive=derive,
+    open=lake_table("python -m spark_jobs.clean", lambda dataset: dataset.trips, days, derive),
 )

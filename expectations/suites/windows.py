@@ -13,6 +13,7 @@ from expectations.rule import DAYS, ROWS, Frame, Rule
 from expectations.span import Span, row_counts, to_usual, whole_days
 from expectations.suite import Suite, complete, schema_rules
 from expectations.suites.volume import between, speed_rules, volume_rules
+from expectations.tables import lake_table
 from smartcity.city import City, PlaceKind
 from smartcity.events import MAX_SPEED_MPH, SPEED_STEPS_PER_MPH
 from smartcity.lake import Dataset
@@ -132,9 +133,6 @@ def _held(day: date, held: dict[date, int], positions: dict[date, float]) -> dic
 
 SUITE = Suite(
     name="windows",
-    maker="python -m spark_jobs.windows",
-    table=lambda dataset: dataset.windows,
     rules=rules,
-    days=days,
-    derive=derive,
+    open=lake_table("python -m spark_jobs.windows", lambda dataset: dataset.windows, days, derive),
 )
