@@ -6,7 +6,6 @@ import random
 import signal
 import sys
 import time
-from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 
 import h3
@@ -14,6 +13,8 @@ import pyarrow as pa
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from benchmarks._events import from_tomorrow, poison
+from benchmarks._oracle import differences, expected, stored
 from smartcity import columns
 from smartcity.events import encode_fields
 from smartcity.lake import Dataset
@@ -22,7 +23,7 @@ from smartcity.services import kafka
 from smartcity.services.ports import free_port
 from smartcity.settings import Settings
 from smartcity.store.engine import create_all, create_engine
-from smartcity.store.reader import progress, recent_windows, scored_windows
+from smartcity.store.reader import progress, scored_windows
 from smartcity.topics import DASHBOARD_EVENTS, VEHICLE_POSITIONS, VEHICLE_POSITIONS_REJECTED
 from tests.integration.processes import broker, running, wait_for
 from tests.streaming.profiles import even_profile
@@ -31,21 +32,6 @@ pytestmark = pytest.mark.integration
 
 START = datetime(2024, 3, 4, 12, 0, tzinfo=UTC)
 SECONDS = 420
-GOOD = json.loads(encode_fields("poison", START, 40.72, -73.99, 10.0, None))
-#: Values that break a rule, and the rule; sent under the key "poison".
-POISON = {
-    b"": "empty",
-    b"\xff\xfe\x00": "not_utf8",
-    b"speed=17": "not_json",
-    json.dumps(GOOD)[:50].encode(): "not_json",
-    b'{"a":' * 5000 + b"1" + b"}" * 5000: "not_json",
-    json.dumps({**GOOD, "speed": "fast"}).encode(): "wrong_type",
-    json.dumps({**GOOD, "latitude": None}).encode(): "missing_field",
-    json.dumps({**GOOD, "speed": 1e300}).encode(): "bad_speed",
-    json.dumps({**GOOD, "vehicle_id": "x" * 900_000}).encode(): "bad_id",
-    json.dumps({**GOOD, "timestamp": "9999-12-31T23:59:59Z"}).encode(): "from_the_future",
-    json.dumps({**GOOD, "longitude": 0}).encode(): "outside_city",
-}
 
 
 @pytest.fixture(scope="module")
@@ -101,33 +87,9 @@ def events():
     return [row[1:] for row in sorted(rows)]
 
 
-def expected(rows, city):
-    groups = defaultdict(list)
-    for vehicle, moment, latitude, longitude, speed in rows:
-        window = START + (moment - START) // city_window(city) * city_window(city)
-        groups[h3.latlng_to_cell(latitude, longitude, city.h3_resolution), window].append((vehicle, round(speed * 100)))
-    return {
-        key: (
-            len({vehicle for vehicle, _ in seen}),
-            len(seen),
-            sum(steps for _, steps in seen),
-            sum(steps * steps for _, steps in seen),
-        )
-        for key, seen in groups.items()
-    }
-
-
-def city_window(city):
-    return timedelta(minutes=city.window_minutes)
-
-
-def stored(engine):
-    names = ["vehicle_count", "position_count", "speed_sum", "speed_square_sum"]
-    return {
-        (row["cell_id"], row["window_start_utc"]): tuple(row[name] for name in names)
-        for row in recent_windows(engine, START - timedelta(days=1)).to_pylist()
-        if row["position_count"]
-    }
+def as_table(rows):
+    names = ("vehicle_id", "timestamp_utc", "latitude", "longitude", "speed_mph")
+    return pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
 
 
 def produce(settings, messages):
@@ -159,9 +121,12 @@ def test_the_database_equals_a_plain_count_also_after_the_stream_was_killed(sett
     fit_a_profile(dataset)
     rows, log = events(), log_of(settings, "streaming.stream")
     messages = [(row[0].encode(), encode_fields(*row, None)) for row in rows]
-    poison = list(POISON)
-    for number, payload in enumerate(poison):
-        messages.insert(number * len(messages) // len(poison), (b"poison", payload))
+    broken = poison()
+    for number, (payload, _) in enumerate(broken):
+        messages.insert(number * len(messages) // len(broken), (b"poison", payload))
+    # Were it believed, the watermark would drop all that comes after it.
+    messages.insert(len(messages) // 4, from_tomorrow())
+    reasons = sorted([reason for _, reason in broken] + ["from_the_future"])
     half = len(messages) // 2
 
     def read(query):
@@ -181,14 +146,14 @@ def test_the_database_equals_a_plain_count_also_after_the_stream_was_killed(sett
         os.killpg(process.pid, signal.SIGTERM)
         assert process.wait(60) == 0
 
-    assert stored(engine) == expected(rows, dataset.city)
+    assert not differences(stored(engine), expected(as_table(rows), dataset.city))
     figures = progress(engine)["windows"]
     counts = tuple(figures[name] for name in ("total_read", "total_good", "total_rejected", "total_late"))
-    assert counts == (len(messages), len(rows), len(poison), 0)
+    assert counts == (len(messages), len(rows), len(reasons), 0)
     assert figures["model_version"] == "persistence"
 
     told = {key: json.loads(value) for key, value in consume(settings, VEHICLE_POSITIONS_REJECTED.name)}
-    assert sorted(message["reason"] for message in told.values()) == sorted(POISON.values())
+    assert sorted(message["reason"] for message in told.values()) == reasons
     last = {}
     for key, value in consume(settings, DASHBOARD_EVENTS.name):
         window = ScoredWindow.model_validate_json(value)
