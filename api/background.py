@@ -52,8 +52,12 @@ def answers(address: str) -> bool:
 
 def living_links(settings: Settings) -> dict[str, str]:
     """The pages beside this one that answer now."""
-    candidates = {"mlflow": settings.mlflow, "airflow": f"http://127.0.0.1:{settings.airflow_port}"}
-    found = {name: f"{address.rstrip('/')}/" for name, address in candidates.items() if answers(address)}
+    candidates = {
+        "mlflow": settings.mlflow,
+        "airflow": f"http://127.0.0.1:{settings.airflow_port}",
+        "kafka_ui": settings.kafka_ui,
+    }
+    found = {name: f"{address.rstrip('/')}/" for name, address in candidates.items() if address and answers(address)}
     if (settings.home / "data_docs" / "index.html").is_file():
         found["data_docs"] = "/data-docs/"
     return found

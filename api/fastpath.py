@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from api.observing import REQUEST_ID, Observer, access, request_id
 from api.ratelimit import network_of
-from api.security import CONTENT_SECURITY_POLICY, HEADER_ITEMS, Gate
+from api.security import HEADER_ITEMS, Gate
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
@@ -83,7 +83,7 @@ class FastPath:
                     ("Cache-Control", "no-cache"),
                     ("Vary", "Accept, Accept-Encoding"),
                     *HEADER_ITEMS,
-                    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+                    ("Content-Security-Policy", self._gate.policy),
                 ],
             )
             self._made = made

@@ -188,6 +188,7 @@ class Links(BaseModel):
     mlflow: str | None = None
     airflow: str | None = None
     data_docs: str | None = None
+    kafka_ui: str | None = None
     api_docs: str | None = None
 
 
@@ -197,6 +198,8 @@ class Config(BaseModel):
     city: CityConfig
     levels: LevelsConfig
     push_seconds: float
+    units: Literal["imperial", "metric"]
+    map_style: str | None = Field(description="Address of a MapLibre style; None: the outline is the map.")
     links: Links
     outline: dict[str, Any] | None = Field(description="The city's outline as GeoJSON.")
     places: dict[str, Center] = Field(

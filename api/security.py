@@ -18,23 +18,34 @@ OPEN_PATHS = frozenset({"/api/health"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 STREAM_PATH = "/ws/stream"
 
-#: Kepler.gl starts its worker from a blob and compiles accessors and shader layouts with ``new Function``; its
-#: styles are inline (styled-components). Nothing is ever loaded from another host.
-CONTENT_SECURITY_POLICY = "; ".join(
-    [
-        "default-src 'self'",
-        "script-src 'self' 'unsafe-eval'",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data: blob:",
-        "font-src 'self' data:",
-        "connect-src 'self' data: blob:",
-        "worker-src 'self' blob:",
-        "object-src 'none'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    ]
-)
+
+def content_security_policy(map_style: str = "") -> str:
+    """What pages may load: from this host alone, besides the map's style and tiles where a public style is set.
+
+    Kepler.gl starts its worker from a blob and compiles accessors and shader layouts with ``new Function``; its styles
+    are inline (styled-components). Raises: SettingsError where ``map_style`` is no web address.
+    """
+    parts = urlsplit(map_style)
+    if map_style and (parts.scheme not in ("http", "https") or not parts.netloc or set(parts.netloc) & set(" ;,'")):
+        raise SettingsError(f"TRAFFIC_MAP_STYLE: {map_style!r} is no address of a style; write https://host/style.json")
+    tiles = f" {parts.scheme}://{parts.netloc}" if map_style else ""
+    return "; ".join(
+        [
+            "default-src 'self'",
+            "script-src 'self' 'unsafe-eval'",
+            "style-src 'self' 'unsafe-inline'",
+            f"img-src 'self' data: blob:{tiles}",
+            "font-src 'self' data:",
+            f"connect-src 'self' data: blob:{tiles}",
+            "worker-src 'self' blob:",
+            "object-src 'none'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        ]
+    )
+
+
 #: Great Expectations' pages carry their scripts inline and were made by this installation.
 DATA_DOCS_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
@@ -91,6 +102,8 @@ class Gate:
 
     def __init__(self, settings: Settings) -> None:
         self._token = _secret(settings).encode()
+        #: Of pages; Data Docs have their own.
+        self.policy = content_security_policy(settings.map_style)
         self.origins = origins_of(settings)
         self.rate = RateLimit(settings.rate_per_second, settings.rate_burst)
 
@@ -156,7 +169,7 @@ class Gate:
         for name, value in HEADER_ITEMS:
             headers[name] = value
         data_docs = request.path.startswith("/data-docs/")
-        headers["Content-Security-Policy"] = DATA_DOCS_POLICY if data_docs else CONTENT_SECURITY_POLICY
+        headers["Content-Security-Policy"] = DATA_DOCS_POLICY if data_docs else self.policy
         if self.origins:
             self._add_cors(response)
         return response

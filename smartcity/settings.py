@@ -2,6 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -82,6 +83,13 @@ class Settings(BaseSettings):
     webhook_private: bool = Field(
         default=False, description="Whether webhooks may go to loopback and private addresses."
     )
+    units: Literal["imperial", "metric"] = Field(
+        default="imperial", description="Miles or kilometres on the pages, until somebody chooses there."
+    )
+    map_style: str = Field(
+        default="", description="Address of a public MapLibre style for the map; empty: the outline, drawn offline."
+    )
+    kafka_ui: str = Field(default="", description="Address under which browsers reach Kafka UI; empty: no link to it.")
     max_map_vehicles: int = Field(default=5000, ge=0, description="Vehicles sent to a map; thinned fairly above it.")
 
     @field_validator("home")

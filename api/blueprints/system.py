@@ -80,6 +80,8 @@ def config(context: Context, query: Query) -> Config:
             min_vehicles=levels.MIN_VEHICLES,
         ),
         push_seconds=context.settings.push_seconds,
+        units=context.settings.units,
+        map_style=context.settings.map_style or None,
         links=Links(**context.links, api_docs="/api/docs"),
         outline=context.outline,
         places={name: Center(latitude=at[0], longitude=at[1]) for name, at in context.places.sensors.items()},

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { bytes, clock, count, dateAndClock, mph, percent, points, seconds, shortCount } from "../src/data/format";
+import { bytes, clock, count, dateAndClock, percent, points, seconds, shortCount } from "../src/data/format";
 
 describe("a value that is not there", () => {
-  it.each([count, shortCount, mph, percent, points, seconds, bytes])("is a dash, never a zero (%o)", (format) => {
+  it.each([count, shortCount, percent, points, seconds, bytes])("is a dash, never a zero (%o)", (format) => {
     expect(format(null)).toBe("–");
     expect(format(undefined)).toBe("–");
     expect(format(Number.NaN)).toBe("–");

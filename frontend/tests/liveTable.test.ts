@@ -6,7 +6,7 @@ const row = (id: string, level: string, vehicles: number): unknown[] => [id, lev
 
 async function table(rows: unknown[][]): Promise<LiveTable> {
   const made = new LiveTable(...([{ info: { id: PLACES, label: PLACES }, color: [0, 0, 0] }] as never[]));
-  await made.importData({ data: { fields: placeFields(15, "h3"), rows } });
+  await made.importData({ data: { fields: placeFields(15, "h3", "mph"), rows } });
   return made;
 }
 

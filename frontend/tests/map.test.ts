@@ -1,13 +1,23 @@
 import { MAP_LAYERS } from "../src/data/link";
 import { covers } from "../src/data/places";
 import { hullOutline } from "../src/map/hull";
+import { measuresIn } from "../src/data/units";
 import { describe, expect, it } from "vitest";
 import type { ScoredWindow } from "../src/data/messages";
 import { basemapStyle } from "../src/map/basemap";
 import { mapConfig } from "../src/map/config";
-import { niceTop, placeFields, placeRows, placeTooltip, PLACES, SELECTION } from "../src/map/rows";
+import { niceTop, placeFields, placeRows, placeTooltip, HEADING, PLACES, SELECTION, vehicleFields, vehicleRow } from "../src/map/rows";
 import { EMPTY_CITY } from "../src/data/state";
 import { busyBounds, cityBounds, viewOf } from "../src/map/view";
+
+describe("vehicleRow", () => {
+  it("holds the heading where the layer looks for it, and speeds in the unit that its field names", () => {
+    const metric = measuresIn("metric");
+    const row = vehicleRow({ vehicle_id: "a", timestamp_utc: "", latitude: 40, longitude: -74, speed_mph: 10, heading_degrees: 270 }, metric);
+    expect(row[HEADING]).toBe(270);
+    expect(row[vehicleFields("km/h").findIndex(({ displayName }) => displayName === "Speed (km/h)")]).toBe(16.1);
+  });
+});
 
 interface PlaceLayer {
   config: { dataId: string; columns: Record<string, string> };
@@ -24,30 +34,32 @@ const cell = {
   forecast: { level: "medium", probability_high: 0.41 },
 } as ScoredWindow;
 
+const measures = measuresIn("imperial");
+
 describe("placeRows", () => {
-  const fields = placeFields(15, "h3").map((field) => field.name);
+  const fields = placeFields(15, "h3", "mph").map((field) => field.name);
   const value = (row: unknown[], name: string): unknown => row[fields.indexOf(name)];
 
   it("takes the level as it is said, never from the ratio", () => {
-    const [row = []] = placeRows([cell], () => "Old Town", "h3", {});
+    const [row = []] = placeRows([cell], () => "Old Town", "h3", {}, measures);
     expect(row).toHaveLength(fields.length);
     expect(value(row, "level")).toBe("high");
     expect(value(row, "forecast_level")).toBe("medium");
-    expect(value(row, "chance")).toBe("41%");
-    expect(value(row, "speed")).toBe("9.3");
+    expect(value(row, "chance")).toBe(41);
+    expect(value(row, "speed")).toBe(9.3);
   });
 
   it("shows a place without forecast or speed as unknown", () => {
-    const [row = []] = placeRows([{ ...cell, level: "unknown", forecast: null, avg_speed_mph: null }], () => "", "h3", {});
+    const [row = []] = placeRows([{ ...cell, level: "unknown", forecast: null, avg_speed_mph: null }], () => "", "h3", {}, measures);
     expect(value(row, "forecast_level")).toBe("unknown");
-    expect(value(row, "speed")).toBe("–");
-    expect(value(row, "chance")).toBe("–");
+    expect(value(row, "speed")).toBeNull();
+    expect(value(row, "chance")).toBeNull();
   });
 
   it("puts a sensor where it stands, and leaves out one of which nobody knows", () => {
-    const names = placeFields(5, "sensor").map((field) => field.name);
+    const names = placeFields(5, "sensor", "mph").map((field) => field.name);
     const loops = ["773869", "767541"].map((cell_id) => ({ ...cell, cell_id }));
-    const rows = placeRows(loops, () => "", "sensor", { "767541": { latitude: 34.11, longitude: -118.23 } });
+    const rows = placeRows(loops, () => "", "sensor", { "767541": { latitude: 34.11, longitude: -118.23 } }, measures);
     expect(rows).toHaveLength(1);
     expect(rows[0]).toHaveLength(names.length);
     expect([rows[0]?.[0], rows[0]?.[names.indexOf("latitude")], rows[0]?.[names.indexOf("longitude")]]).toEqual(["767541", 34.11, -118.23]);
@@ -58,7 +70,7 @@ const view = { latitude: 0, longitude: 0, zoom: 10, pitch: 0, bearing: 0 };
 
 describe("mapConfig", () => {
   it.each(["h3", "sensor"] as const)("names only fields that the rows of %s have", (kind) => {
-    const fields = new Set(placeFields(15, kind).map((field) => field.name));
+    const fields = new Set(placeFields(15, kind, "mph").map((field) => field.name));
     const { layers } = (mapConfig(view, 15, "outline", kind) as { config: { visState: { layers: PlaceLayer[] } } }).config.visState;
     const ofPlaces = layers.filter((layer) => [PLACES, SELECTION].includes(layer.config.dataId));
     expect(ofPlaces).toHaveLength(MAP_LAYERS.length + 1);

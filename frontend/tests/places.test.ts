@@ -1,3 +1,4 @@
+import { measuresIn } from "../src/data/units";
 import { describe, expect, it } from "vitest";
 import type { Outline } from "../src/data/messages";
 import { covers, pointNamer, shortId, whereabouts } from "../src/data/places";
@@ -12,9 +13,9 @@ const zone = (properties: Record<string, unknown>): Outline => ({
 
 describe("whereabouts", () => {
   it("names distance and direction from the middle", () => {
-    expect(whereabouts({ latitude: 40.6, longitude: -74.5 }, bounds)).toBe("6.9 mi N of centre");
-    expect(whereabouts({ latitude: 40.5, longitude: -74.6 }, bounds)).toBe("5.3 mi W of centre");
-    expect(whereabouts({ latitude: 40.5, longitude: -74.5 }, bounds)).toBe("City centre");
+    expect(whereabouts({ latitude: 40.6, longitude: -74.5 }, bounds, measuresIn("imperial"))).toBe("6.9 mi N of centre");
+    expect(whereabouts({ latitude: 40.5, longitude: -74.6 }, bounds, measuresIn("imperial"))).toBe("5.3 mi W of centre");
+    expect(whereabouts({ latitude: 40.5, longitude: -74.5 }, bounds, measuresIn("imperial"))).toBe("City centre");
   });
 });
 
@@ -29,7 +30,7 @@ describe("pointNamer", () => {
   it("says where the place lies outside every zone and without names", () => {
     expect(pointNamer(bounds, zone({ zone: "Old Town" }))({ latitude: 40.9, longitude: -74.5 })).toContain("N of centre");
     expect(pointNamer(bounds, zone({ zone: 4 }))(inside)).toContain("of centre");
-    expect(pointNamer(bounds, null)(inside)).toContain("of centre");
+    expect(pointNamer(bounds, null, measuresIn("imperial"))(inside)).toContain("of centre");
   });
 });
 

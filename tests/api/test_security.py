@@ -57,3 +57,26 @@ def test_a_browser_shows_the_token_once_and_then_has_a_cookie(guarded: FlaskClie
     assert "HttpOnly" in answer.headers["Set-Cookie"]
     assert "SameSite=Strict" in answer.headers["Set-Cookie"]
     assert guarded.get("/api/stats").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/dashboard", "/api/current-traffic"])
+def test_pages_may_ask_the_host_of_the_maps_style_and_no_other(filled: Settings, path: str) -> None:
+    context = Context(filled.model_copy(update={"map_style": "https://tiles.example:8443/styles/light.json"}))
+    context.seed()
+    client = create_app(context.settings, context).test_client()
+    policy = client.get(path).headers["Content-Security-Policy"]
+    open_for = {part.split()[0]: part.split()[1:] for part in policy.split("; ")}
+    assert {name for name, hosts in open_for.items() if any("//" in host for host in hosts)} == {
+        "img-src",
+        "connect-src",
+    }
+    assert "https://tiles.example:8443" in open_for["connect-src"]
+    assert client.get("/api/config").get_json()["map_style"] == "https://tiles.example:8443/styles/light.json"
+
+
+@pytest.mark.parametrize(
+    "style", ["tiles.example/style.json", "javascript:alert(1)", "https://a.example; script-src *"]
+)
+def test_a_map_style_that_is_no_address_is_refused(filled: Settings, style: str) -> None:
+    with pytest.raises(SettingsError, match="TRAFFIC_MAP_STYLE"):
+        create_app(filled.model_copy(update={"map_style": style}))

@@ -15,6 +15,8 @@ interface ChartProps {
   /** Time in seconds at which the future begins; it is shaded. */
   now?: number | null;
   label: string;
+  /** A click (no drag) on a moment, in seconds. */
+  onPick?: (seconds: number) => void;
 }
 
 function axisOf(theme: Theme): uPlot.Axis {
@@ -22,7 +24,7 @@ function axisOf(theme: Theme): uPlot.Axis {
   return { stroke, grid: { stroke: grid, width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
 }
 
-export function Chart({ columns, series, timeZone, format, now = null, label }: ChartProps): JSX.Element {
+export function Chart({ columns, series, timeZone, format, now = null, label, onPick }: ChartProps): JSX.Element {
   const theme = useContext(ThemeContext);
   const frame = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
@@ -30,6 +32,8 @@ export function Chart({ columns, series, timeZone, format, now = null, label }: 
   nowAt.current = now;
   const data = useRef(columns);
   data.current = columns;
+  const pick = useRef(onPick);
+  pick.current = onPick;
 
   useEffect(() => {
     const element = frame.current;
@@ -51,6 +55,12 @@ export function Chart({ columns, series, timeZone, format, now = null, label }: 
     };
     const chart = new uPlot(options, data.current as uPlot.AlignedData, element);
     plot.current = chart;
+    let pressedAt = 0;
+    chart.over.addEventListener("mousedown", ({ clientX }) => (pressedAt = clientX));
+    chart.over.addEventListener("click", ({ clientX, offsetX }) => {
+      // A drag zooms in; its end is a click too.
+      if (Math.abs(clientX - pressedAt) < 4) pick.current?.(chart.posToVal(offsetX, "x"));
+    });
     const fit = (): void => {
       const legend = element.querySelector<HTMLElement>(".u-legend")?.offsetHeight ?? 0;
       chart.setSize({ width: Math.max(element.clientWidth, 80), height: Math.max(element.clientHeight - legend, 60) });

@@ -1,9 +1,10 @@
 import { useContext, useEffect, useMemo, useRef } from "react";
 import { usePolled } from "../data/api";
-import { clock, count, mph, percent } from "../data/format";
+import { clock, count, percent } from "../data/format";
 import type { Namer } from "../data/geography";
 import type { CellDetails, Config, Forecast, Outcome, PlaceKind, Prediction, ScoredWindow, SeriesPoint } from "../data/messages";
 import type { Columns } from "../data/series";
+import { useMeasures, type Measures } from "../data/units";
 import { DRAWN, LEVEL_COLORS } from "../palette";
 import { ThemeContext } from "../shared/theme";
 import { LEVEL_NAMES, texts } from "../texts";
@@ -53,6 +54,7 @@ export function Details({ cellId, live, at, outcome, config, nameOf, onClose }: 
 
 function State({ cell, outcome, zone, kind }: { cell: ScoredWindow; outcome: Outcome | undefined; zone: string; kind: PlaceKind }): JSX.Element {
   const known = texts.details;
+  const { speed, speedUnit } = useMeasures();
   return (
     <>
       <div className="now-then">
@@ -77,15 +79,21 @@ function State({ cell, outcome, zone, kind }: { cell: ScoredWindow; outcome: Out
       <dl className="facts">
         <div>
           <dt>{known.speed}</dt>
-          <dd>{mph(cell.avg_speed_mph)} mph</dd>
+          <dd>
+            {speed(cell.avg_speed_mph)} {speedUnit}
+          </dd>
         </div>
         <div>
           <dt>{known.freeFlow}</dt>
-          <dd>{mph(cell.free_flow_mph)} mph</dd>
+          <dd>
+            {speed(cell.free_flow_mph)} {speedUnit}
+          </dd>
         </div>
         <div>
           <dt>{known.expected}</dt>
-          <dd>{mph(cell.forecast?.expected_speed_mph)} mph</dd>
+          <dd>
+            {speed(cell.forecast?.expected_speed_mph)} {speedUnit}
+          </dd>
         </div>
         {kind === "h3" ? (
           <div>
@@ -144,7 +152,9 @@ const HOURS_SHOWN = 3;
 
 function History({ history, cell, zone, failed }: HistoryProps): JSX.Element {
   const colors = DRAWN[useContext(ThemeContext)];
-  const columns = useMemo(() => speedColumns(history ?? [], cell), [history, cell]);
+  const measures = useMeasures();
+  const title = texts.details.history(measures.speedUnit);
+  const columns = useMemo(() => shownIn(measures, speedColumns(history ?? [], cell)), [history, cell, measures]);
   const lines = useMemo(
     () => [
       { label: texts.details.speed, stroke: colors.speed, width: 1.8, value: speed, points: { show: false } },
@@ -155,7 +165,7 @@ function History({ history, cell, zone, failed }: HistoryProps): JSX.Element {
   );
   return (
     <div className="history">
-      <h3>{texts.details.history}</h3>
+      <h3>{title}</h3>
       {history && columns[0].length > 1 ? (
         <Chart
           columns={columns}
@@ -163,7 +173,7 @@ function History({ history, cell, zone, failed }: HistoryProps): JSX.Element {
           timeZone={zone}
           format={(value) => String(Math.round(value))}
           now={cell ? Date.parse(cell.window_end_utc) / 1000 : null}
-          label={texts.details.history}
+          label={title}
         />
       ) : (
         <p className="muted">{failed ? texts.details.failed : history ? texts.chart.waiting : texts.loading}</p>
@@ -174,7 +184,11 @@ function History({ history, cell, zone, failed }: HistoryProps): JSX.Element {
 
 /** The value under the pointer; none while the pointer is elsewhere. */
 function speed(_plot: unknown, value: number | null | undefined): string {
-  return value == null ? "" : mph(value);
+  return value == null ? "" : value.toFixed(1);
+}
+
+function shownIn({ shown }: Measures, [times, ...lines]: Columns): Columns {
+  return [times, ...lines.map((line) => line.map((value) => (value === null ? null : shown(value))))];
 }
 
 /** Time, speed seen, free flow, speed expected; the live state continues the history. */

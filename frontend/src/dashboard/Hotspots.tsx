@@ -1,7 +1,8 @@
-import { mph, percent } from "../data/format";
+import { percent } from "../data/format";
 import type { Namer } from "../data/geography";
 import type { Hotspot, ScoredWindow } from "../data/messages";
 import { shortId } from "../data/places";
+import { useMeasures } from "../data/units";
 import { texts } from "../texts";
 import { LevelChip } from "./LevelChip";
 
@@ -11,21 +12,26 @@ interface HotspotsProps {
   nameOf: Namer;
   selected: string | null;
   horizonMinutes: number;
+  /** Whether the filter lets a place through. */
+  shows: (cell: ScoredWindow) => boolean;
+  filtering: boolean;
   onSelect: (cellId: string) => void;
 }
 
-export function Hotspots({ hotspots, cells, nameOf, selected, horizonMinutes, onSelect }: HotspotsProps): JSX.Element {
+const MOST_ROWS = 20;
+
+export function Hotspots({ hotspots, cells, nameOf, selected, horizonMinutes, shows, filtering, onSelect }: HotspotsProps): JSX.Element {
+  // The rank is the API's; the figures are the newest known.
+  const listed = hotspots?.map((hotspot) => ({ ...hotspot, now: cells.get(hotspot.cell.cell_id) ?? hotspot.cell })).filter(({ now }) => shows(now)) ?? null;
   return (
     <section className="panel hotspots" aria-label={texts.hotspots.title}>
       <h2>
         {texts.hotspots.title} <small>{texts.hotspots.note}</small>
       </h2>
-      {hotspots === null ? <p className="muted">{texts.loading}</p> : null}
-      {hotspots?.length === 0 ? <p className="muted">{texts.hotspots.empty}</p> : null}
+      {listed === null ? <p className="muted">{texts.loading}</p> : null}
+      {listed?.length === 0 ? <p className="muted">{filtering ? texts.filter.none : texts.hotspots.empty}</p> : null}
       <ol>
-        {(hotspots ?? []).map(({ rank, cell, trend_ratio_30min }) => {
-          // The rank is the API's; the figures are the newest known.
-          const now = cells.get(cell.cell_id) ?? cell;
+        {(listed ?? []).slice(0, MOST_ROWS).map(({ rank, cell, now, trend_ratio_30min }) => {
           return (
             <li key={cell.cell_id}>
               <button
@@ -61,12 +67,17 @@ export function Hotspots({ hotspots, cells, nameOf, selected, horizonMinutes, on
 
 /** The speed now and, where it is known, the one expected. */
 function Speeds({ cell, horizonMinutes }: { cell: ScoredWindow; horizonMinutes: number }): JSX.Element {
-  const now = mph(cell.avg_speed_mph);
+  const { speed, speedUnit } = useMeasures();
+  const now = speed(cell.avg_speed_mph);
   const expected = cell.forecast?.expected_speed_mph;
-  if (expected == null) return <span className="hotspot-speed">{now} mph</span>;
+  if (expected == null) return (
+    <span className="hotspot-speed">
+      {now} {speedUnit}
+    </span>
+  );
   return (
-    <span className="hotspot-speed" title={texts.hotspots.speedsTitle(now, mph(expected), horizonMinutes)}>
-      {texts.hotspots.speeds(now, mph(expected))}
+    <span className="hotspot-speed" title={texts.hotspots.speedsTitle(now, speed(expected), horizonMinutes, speedUnit)}>
+      {texts.hotspots.speeds(now, speed(expected), speedUnit)}
     </span>
   );
 }

@@ -1,7 +1,8 @@
 import { useEffect, useState, type ReactNode } from "react";
-import { count, mph, percent, points, seconds, shortCount } from "../data/format";
+import { count, percent, points, seconds, shortCount } from "../data/format";
 import type { CitySummary, PlaceKind, SeriesPoint } from "../data/messages";
 import { recent, sparkline } from "../data/series";
+import { useMeasures } from "../data/units";
 import { LEVEL_COLORS } from "../palette";
 import { texts } from "../texts";
 
@@ -45,6 +46,7 @@ interface KpisProps {
 
 export function Kpis({ summary, series, horizonMinutes, placeKind, past }: KpisProps): JSX.Element {
   const known = texts.kpi;
+  const { speed, speedUnit } = useMeasures();
   const now = summary?.congested_share ?? null;
   const then = summary?.forecast_congested_share ?? null;
   const checked = summary && summary.live_accuracy !== null;
@@ -70,8 +72,8 @@ export function Kpis({ summary, series, horizonMinutes, placeKind, past }: KpisP
       )}
       <Card
         label={known.speed}
-        value={mph(summary?.avg_speed_mph)}
-        unit={known.speedUnit}
+        value={speed(summary?.avg_speed_mph)}
+        unit={speedUnit}
         note={summary ? (summary.model_version ? texts.details.model(summary.model_version).replace(/^by /, "scored by ") : "") : ""}
         testId="kpi-speed"
         trend={recent(series, (point) => point.avg_speed_mph)}

@@ -6,7 +6,7 @@ import { LEVEL_NAMES, texts } from "../texts";
 interface LegendProps {
   config: Config;
   layer: MapLayer;
-  hidden: ReadonlySet<Level>;
+  hidden: readonly Level[];
   onToggle: (level: Level) => void;
 }
 
@@ -28,7 +28,7 @@ export function Legend({ config, layer, hidden, onToggle }: LegendProps): JSX.El
           const name = error ? texts.map.errorNames[level] : LEVEL_NAMES[level];
           return (
             <li key={level}>
-              <button type="button" aria-pressed={!hidden.has(level)} title={texts.map.legendHide(name)} onClick={() => onToggle(level)}>
+              <button type="button" aria-pressed={!hidden.includes(level)} title={texts.map.legendHide(name)} onClick={() => onToggle(level)}>
                 <i style={{ background: (error ? ERROR_COLORS : LEVEL_COLORS)[level] }} aria-hidden="true" />
                 <b>{name}</b>
                 {error ? null : <span>{meaning[level]}</span>}
@@ -38,7 +38,7 @@ export function Legend({ config, layer, hidden, onToggle }: LegendProps): JSX.El
         })}
       </ul>
       <p>
-        {texts.map.legend[layer](minutes)} {texts.map.legendShape[kind]}
+        {texts.map.legend[layer](minutes)} {texts.map.legendShape[kind]} {kind === "h3" ? texts.map.legendVehicles : null}
       </p>
     </aside>
   );

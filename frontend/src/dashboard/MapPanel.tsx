@@ -1,10 +1,12 @@
-import { Component, lazy, Suspense, useCallback, useContext, useEffect, useState, type ReactNode } from "react";
+import { Component, lazy, Suspense, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
 import { useGrid, type Namer } from "../data/geography";
 import { MAP_LAYERS, type MapLayer } from "../data/link";
 import type { Config, Level, ScoredWindow } from "../data/messages";
-import { errorLevel, type Outcomes } from "../data/past";
+import type { Outcomes } from "../data/past";
 import type { CityState } from "../data/state";
 import type { View } from "../map/view";
+import { ERROR_COLORS, LEVEL_COLORS } from "../palette";
+import { useMeasures } from "../data/units";
 import { CityCanvas } from "../shared/CityCanvas";
 import { ThemeContext } from "../shared/theme";
 import { texts } from "../texts";
@@ -24,53 +26,65 @@ interface MapPanelProps {
   onSelect: (cellId: string | null) => void;
   layer: MapLayer;
   onLayer: (layer: MapLayer) => void;
+  /** Whether the filter lets a place through. */
+  shows: (cell: ScoredWindow) => boolean;
+  levelOf: (cell: ScoredWindow) => Level;
+  hidden: readonly Level[];
+  onToggle: (level: Level) => void;
   firstView: View | null;
   onView: (view: View) => void;
 }
 
 /** The map with its legend and switch; a drawing and a table where the map can't be drawn. */
 export function MapPanel(props: MapPanelProps): JSX.Element {
-  const { config, city, past, layer, onLayer } = props;
-  const [hidden, setHidden] = useState<ReadonlySet<Level>>(new Set());
+  const { config, city, past, layer, onLayer, hidden, onToggle } = props;
   // Kepler.gl takes colours when it is made: another theme is another map, with the same view.
   const grid = useGrid(config);
   const theme = useContext(ThemeContext);
+  const { units } = useMeasures();
+  const [panel, setPanel] = useState(false);
   const [ready, setReady] = useState(false);
   const afterFirstFrame = useAfterFirstFigures(city.sequence !== null);
   const [drawable] = useState(hasWebGl);
   const { place_kind: kind, horizon_minutes: minutes } = config.city;
   const unplaced = kind === "sensor" && Object.keys(config.places).length === 0;
   const reason = !drawable ? texts.map.noWebGl : unplaced ? texts.map.noPlaces : null;
-  const shows = useCallback((cell: ScoredWindow) => !hidden.has(levelOn(layer, cell, props.outcomes)), [hidden, layer, props.outcomes]);
-  const toggle = (level: Level): void =>
-    setHidden((old) => new Set(old.has(level) ? [...old].filter((each) => each !== level) : [...old, level]));
+  const layers = (
+    <div className="switch" role="group" aria-label={texts.map.layer}>
+      {MAP_LAYERS.filter((each) => past || each === "now" || each === "forecast").map((each) => (
+        <button
+          key={each}
+          type="button"
+          aria-pressed={layer === each}
+          data-testid={`${each}-toggle`}
+          data-layer={each}
+          title={texts.map.layerTitles[each](minutes)}
+          onClick={() => onLayer(each)}
+        >
+          {texts.map.layers[each](minutes)}
+        </button>
+      ))}
+    </div>
+  );
   return (
-    <section className="panel map" aria-label={texts.map.title} data-testid="map" data-ready={ready} data-layer={layer}>
+    <section className="panel map" aria-label={texts.map.title} data-testid="map" data-ready={ready} data-layer={layer} data-panel={panel}>
       {reason !== null ? (
-        <FlatMap {...props} reason={reason} drawn={!unplaced} />
+        <>
+          <FlatMap {...props} reason={reason} drawn={!unplaced} />
+          {layers}
+        </>
       ) : (
         <>
           <MapBoundary fallback={<FlatMap {...props} reason={`${texts.map.failed}. ${texts.map.instead}`} drawn />}>
             <Suspense fallback={null}>
-              {afterFirstFrame ? <TrafficMap key={theme} {...props} grid={grid} theme={theme} shows={shows} onReady={() => setReady(true)} /> : null}
+              {afterFirstFrame ? <TrafficMap key={`${theme} ${units}`} panel={panel} {...props} grid={grid} theme={theme} onReady={() => setReady(true)} /> : null}
             </Suspense>
             {ready ? null : <p className="map-loading">{texts.map.loading}</p>}
-            <div className="switch" role="group" aria-label={texts.map.layer}>
-              {MAP_LAYERS.filter((each) => past || each === "now" || each === "forecast").map((each) => (
-                <button
-                  key={each}
-                  type="button"
-                  aria-pressed={layer === each}
-                  data-testid={`${each}-toggle`}
-                  data-layer={each}
-                  title={texts.map.layerTitles[each](minutes)}
-                  onClick={() => onLayer(each)}
-                >
-                  {texts.map.layers[each](minutes)}
-                </button>
-              ))}
-            </div>
-            <Legend config={config} layer={layer} hidden={hidden} onToggle={toggle} />
+            {layers}
+            <button type="button" className="panel-toggle" aria-pressed={panel} data-testid="panel-toggle" title={texts.map.panelTitle} onClick={() => setPanel((open) => !open)}>
+              {texts.map.panel}
+            </button>
+            <Legend config={config} layer={layer} hidden={hidden} onToggle={onToggle} />
             <p className="map-hint">{texts.map.hint}</p>
           </MapBoundary>
         </>
@@ -79,25 +93,30 @@ export function MapPanel(props: MapPanelProps): JSX.Element {
   );
 }
 
-/** What a place's colour says on a layer. */
-function levelOn(layer: MapLayer, cell: ScoredWindow, outcomes: Outcomes): Level {
-  const came = outcomes.get(cell.cell_id)?.level;
-  if (layer === "error") return errorLevel(cell.forecast?.level, came);
-  return (layer === "now" ? cell.level : layer === "forecast" ? cell.forecast?.level : came) ?? "unknown";
-}
-
 /** Where 3D can't be had: the city as a flat drawing, and the same places as a table. */
-function FlatMap({ reason, drawn, config, city, nameOf, selected, onSelect }: MapPanelProps & { reason: string; drawn: boolean }): JSX.Element {
+function FlatMap(props: MapPanelProps & { reason: string; drawn: boolean }): JSX.Element {
+  const { reason, drawn, config, city, nameOf, selected, onSelect, shows, levelOf, layer } = props;
   const grid = useGrid(config);
   const { bounds, place_kind: kind } = config.city;
+  const cells = useMemo(() => [...city.cells.values()].filter(shows), [city.cells, shows]);
   return (
     <div className="flat-map">
       {drawn ? (
         <div className="flat-map-drawing" data-testid="flat-map">
-          <CityCanvas city={city} grid={grid} bounds={bounds} kind={kind} />
+          <CityCanvas
+            city={city}
+            grid={grid}
+            bounds={bounds}
+            kind={kind}
+            shows={shows}
+            levelOf={levelOf}
+            colors={layer === "error" ? ERROR_COLORS : LEVEL_COLORS}
+            selected={selected}
+            onSelect={onSelect}
+          />
         </div>
       ) : null}
-      <PlacesTable reason={reason} kind={kind} cells={city.cells} nameOf={nameOf} selected={selected} onSelect={onSelect} />
+      <PlacesTable reason={reason} kind={kind} cells={cells} nameOf={nameOf} selected={selected} onSelect={onSelect} />
     </div>
   );
 }

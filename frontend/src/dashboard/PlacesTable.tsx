@@ -1,15 +1,17 @@
 import { useMemo } from "react";
-import { count, mph } from "../data/format";
+import { count } from "../data/format";
 import type { Namer } from "../data/geography";
 import type { PlaceKind, ScoredWindow } from "../data/messages";
 import { shortId } from "../data/places";
+import { useMeasures } from "../data/units";
 import { texts } from "../texts";
 import { LevelChip } from "./LevelChip";
 
 interface PlacesTableProps {
   reason: string;
   kind: PlaceKind;
-  cells: ReadonlyMap<string, ScoredWindow>;
+  /** Places that pass the filter. */
+  cells: readonly ScoredWindow[];
   nameOf: Namer;
   selected: string | null;
   onSelect: (cellId: string) => void;
@@ -19,8 +21,9 @@ const MOST_ROWS = 300;
 
 /** The places as a table, slowest first: in place of the map where it can't be drawn. */
 export function PlacesTable({ reason, kind, cells, nameOf, selected, onSelect }: PlacesTableProps): JSX.Element {
+  const { speed, speedUnit } = useMeasures();
   const rows = useMemo(
-    () => [...cells.values()].sort((a, b) => (a.ratio ?? Infinity) - (b.ratio ?? Infinity)).slice(0, MOST_ROWS),
+    () => [...cells].sort((a, b) => (a.ratio ?? Infinity) - (b.ratio ?? Infinity)).slice(0, MOST_ROWS),
     [cells],
   );
   return (
@@ -32,7 +35,7 @@ export function PlacesTable({ reason, kind, cells, nameOf, selected, onSelect }:
             <th scope="col">{texts.table.place}</th>
             <th scope="col">{texts.table.level}</th>
             <th scope="col">{texts.table.forecast}</th>
-            <th scope="col">{texts.table.speed}</th>
+            <th scope="col">{speedUnit}</th>
             {kind === "h3" ? <th scope="col">{texts.table.vehicles}</th> : null}
           </tr>
         </thead>
@@ -50,7 +53,7 @@ export function PlacesTable({ reason, kind, cells, nameOf, selected, onSelect }:
               <td>
                 <LevelChip level={cell.forecast?.level ?? "unknown"} small />
               </td>
-              <td>{mph(cell.avg_speed_mph)}</td>
+              <td>{speed(cell.avg_speed_mph)}</td>
               {kind === "h3" ? <td>{count(cell.vehicle_count)}</td> : null}
             </tr>
           ))}

@@ -11,8 +11,8 @@ export class ApiError extends Error {
   }
 }
 
-export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
-  const response = await fetch(path, { headers: { Accept: "application/json" }, signal: signal ?? null });
+export async function getJson<T>(path: string, signal?: AbortSignal, request: RequestInit = {}): Promise<T> {
+  const response = await fetch(path, { headers: { Accept: "application/json" }, signal: signal ?? null, ...request });
   if (!response.ok) {
     const problem = (await response.json().catch(() => ({}))) as { title?: string; detail?: string };
     throw new ApiError(response.status, problem.detail ?? problem.title ?? `HTTP ${response.status}`);

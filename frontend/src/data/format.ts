@@ -20,10 +20,6 @@ export function shortCount(value: Maybe): string {
   return isNumber(value) ? (Math.abs(value) < 10_000 ? whole.format(value) : compact.format(value)) : NONE;
 }
 
-export function mph(value: Maybe): string {
-  return isNumber(value) ? oneDecimal.format(value) : NONE;
-}
-
 /** A share 0..1 as percent. */
 export function percent(share: Maybe, decimals = 0): string {
   return isNumber(share) ? `${(share * 100).toFixed(decimals)}%` : NONE;

@@ -3,6 +3,7 @@ import { useEffect, useMemo, useState } from "react";
 import { loadGrid } from "./h3";
 import type { Config } from "./messages";
 import { pointNamer, shortId, type Point } from "./places";
+import type { Measures } from "./units";
 
 export interface Grid {
   /** Centre of a place, or null where the id names none that is known. */
@@ -34,11 +35,11 @@ export function useGrid(config: Config | null): Grid | null {
 export type Namer = (cellId: string) => string;
 
 /** Names for places; the short id until it is known where they lie. */
-export function useNamer(config: Config | null): Namer {
+export function useNamer(config: Config | null, measures: Measures): Namer {
   const grid = useGrid(config);
   return useMemo(() => {
     if (!config || !grid) return shortId;
-    const name = pointNamer(config.city.bounds, config.outline);
+    const name = pointNamer(config.city.bounds, config.outline, measures);
     const known = new Map<string, string>();
     return (cellId) => {
       let found = known.get(cellId);
@@ -49,5 +50,5 @@ export function useNamer(config: Config | null): Namer {
       }
       return found;
     };
-  }, [config, grid]);
+  }, [config, grid, measures]);
 }

@@ -1,5 +1,6 @@
-/** What a link to the dashboard says: the place, the layer, the moment and the view. It stands after the `#`. */
+/** What a link to the dashboard says: the place, the layer, the moment, the view and the filter. It stands after the `#`. */
 import type { View } from "../map/view";
+import { filterParts, parseFilter, type Filter } from "./filter";
 
 /** What the colours of the map show; the last two only of the past, whose outcome is known. */
 export const MAP_LAYERS = ["now", "forecast", "outcome", "error"] as const;
@@ -12,6 +13,7 @@ export interface Link {
   /** A moment of the past in ms; null is live. */
   at: number | null;
   view: View | null;
+  filter: Filter;
 }
 
 const VIEW_DIGITS: readonly [keyof View, number][] = [
@@ -40,16 +42,18 @@ export function parseLink(hash: string): Link {
     layer: live && !LIVE_LAYERS.includes(layer) ? "now" : layer,
     at: live ? null : at,
     view: viewOfText(said.get("view")),
+    filter: parseFilter(said),
   };
 }
 
 /** The link as the part of an address from `#` on; empty where there is nothing to say. */
-export function linkText({ cell, layer, at, view }: Link): string {
+export function linkText({ cell, layer, at, view, filter }: Link): string {
   const parts: [string, string][] = [];
   if (cell) parts.push(["cell", encodeURIComponent(cell)]);
   if (layer !== "now") parts.push(["layer", layer]);
   if (at !== null) parts.push(["at", isoOf(at)]);
   if (view) parts.push(["view", VIEW_DIGITS.map(([name, digits]) => String(Number(view[name].toFixed(digits)))).join(",")]);
+  parts.push(...filterParts(filter));
   return parts.length ? `#${parts.map((part) => part.join("=")).join("&")}` : "";
 }
 

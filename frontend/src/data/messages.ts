@@ -102,7 +102,10 @@ export interface Config {
   };
   levels: { low_from_ratio: number; high_below_ratio: number; min_vehicles: number };
   push_seconds: number;
-  links: { mlflow: string | null; airflow: string | null; data_docs: string | null; api_docs: string | null };
+  units: "imperial" | "metric";
+  /** Address of a MapLibre style; null: the outline, drawn offline. */
+  map_style: string | null;
+  links: { mlflow: string | null; airflow: string | null; data_docs: string | null; kafka_ui: string | null; api_docs: string | null };
   outline: Outline | null;
   /** Where each sensor stands, by cell_id; empty in a city of H3 cells. */
   places: Readonly<Record<string, { latitude: number; longitude: number }>>;

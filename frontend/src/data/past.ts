@@ -1,5 +1,6 @@
 /** The city of a past moment, put together from what the API says about it. Pure. */
 import type { CitySummary, Level, Outcome, Prediction, ScoredWindow, SeriesPoint } from "./messages";
+import type { MapLayer } from "./link";
 import type { Lengths } from "./series";
 import type { CityState } from "./state";
 
@@ -64,4 +65,11 @@ function levelsOff(foretold: Level | undefined, came: Level | undefined): number
 export function errorLevel(foretold: Level | undefined, came: Level | undefined): Level {
   const off = levelsOff(foretold, came);
   return off === null ? "unknown" : ORDER[off]!;
+}
+
+/** What a place's colour says on a layer. */
+export function levelOn(layer: MapLayer, cell: ScoredWindow, outcomes: Outcomes): Level {
+  const came = outcomes.get(cell.cell_id)?.level;
+  if (layer === "error") return errorLevel(cell.forecast?.level, came);
+  return (layer === "now" ? cell.level : layer === "forecast" ? cell.forecast?.level : came) ?? "unknown";
 }

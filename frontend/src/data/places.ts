@@ -1,6 +1,7 @@
 /** What a place is called: its zone where the outline names zones, else where it lies in the city. */
 import type { Bounds, Outline, OutlineFeature } from "./messages";
 import { texts } from "../texts";
+import type { Measures } from "./units";
 
 export interface Point {
   latitude: number;
@@ -10,7 +11,7 @@ export interface Point {
 const MILES_PER_DEGREE = 69.05;
 
 /** Direction and distance from the middle of `bounds`, e.g. "2.1 mi NE of centre". */
-export function whereabouts(point: Point, bounds: Bounds): string {
+export function whereabouts(point: Point, bounds: Bounds, measures: Measures): string {
   const latitude = (bounds.south + bounds.north) / 2;
   const longitude = (bounds.west + bounds.east) / 2;
   const north = (point.latitude - latitude) * MILES_PER_DEGREE;
@@ -19,7 +20,7 @@ export function whereabouts(point: Point, bounds: Bounds): string {
   if (miles < 0.25) return texts.place.center;
   const turn = (Math.atan2(east, north) / (2 * Math.PI) + 1) % 1;
   const direction = texts.place.directions[Math.round(turn * 8) % 8] ?? "";
-  return texts.place.from(miles.toFixed(1), direction);
+  return texts.place.from(measures.distance(miles), direction);
 }
 
 type Ring = [number, number][];
@@ -55,11 +56,11 @@ function featureName(feature: OutlineFeature): string | null {
 }
 
 /** Names for points, from the zones of `outline` where it has names. */
-export function pointNamer(bounds: Bounds, outline: Outline | null): (point: Point) => string {
+export function pointNamer(bounds: Bounds, outline: Outline | null, measures: Measures): (point: Point) => string {
   const zones = (outline?.features ?? []).filter((feature) => featureName(feature) !== null);
   return (point) => {
     const zone = zones.find((feature) => covers(feature, point));
-    return (zone && featureName(zone)) ?? whereabouts(point, bounds);
+    return (zone && featureName(zone)) ?? whereabouts(point, bounds, measures);
   };
 }
 

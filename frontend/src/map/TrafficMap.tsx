@@ -8,7 +8,8 @@ import { MAP_LAYERS, type MapLayer } from "../data/link";
 import type { Outcomes } from "../data/past";
 import type { CityState } from "../data/state";
 import type { Grid, Namer } from "../data/geography";
-import { basemapStyle } from "./basemap";
+import { useMeasures } from "../data/units";
+import { basemapStyle, creditsOf, useGround } from "./basemap";
 import { mapConfig } from "./config";
 import type { Theme } from "../palette";
 import { hullOutline } from "./hull";
@@ -35,10 +36,13 @@ export interface TrafficMapProps {
   theme: Theme;
   onSelect: (cellId: string | null) => void;
   onReady: () => void;
+  /** Whether Kepler's own panel is open. */
+  panel: boolean;
 }
 
 export default function TrafficMap(props: TrafficMapProps): JSX.Element {
-  const { config, city, grid, nameOf, selected, layer, outcomes, shows, firstView, theme, onSelect, onView, onReady } = props;
+  const { config, city, grid, nameOf, selected, layer, outcomes, shows, firstView, theme, onSelect, onView, onReady, panel } = props;
+  const measures = useMeasures();
   const { horizon_minutes: horizon, place_kind: kind } = config.city;
   const frame = useRef<HTMLDivElement>(null);
   const [size, setSize] = useState<{ width: number; height: number } | null>(null);
@@ -46,10 +50,11 @@ export default function TrafficMap(props: TrafficMapProps): JSX.Element {
   const select = useRef(onSelect);
   select.current = onSelect;
   const [store] = useState(() => createMapStore((cellId) => select.current(cellId)));
-  const styles = useMemo(
-    () => [{ id: STYLE_ID, label: "", url: "", style: basemapStyle(config.outline ?? hullOutline(Object.values(config.places)), theme) }],
-    [config, theme],
-  );
+  const ground = useGround(config.map_style);
+  const styles = useMemo(() => {
+    const style = ground.style ?? basemapStyle(config.outline ?? hullOutline(Object.values(config.places)), theme);
+    return [{ id: STYLE_ID, label: "", url: "", style }];
+  }, [config, theme, ground.style]);
 
   useEffect(() => {
     const element = frame.current;
@@ -67,15 +72,15 @@ export default function TrafficMap(props: TrafficMapProps): JSX.Element {
     const drawn = cells.filter(shows);
     raiseTop(cells.reduce((most, cell) => Math.max(most, cell.vehicle_count), 0));
     const chosen = cells.filter((cell) => cell.cell_id === selected);
-    const fields = placeFields(horizon, kind);
+    const fields = placeFields(horizon, kind, measures.speedUnit);
     return [
-      entry(PLACES, fields, placeRows(drawn, nameOf, kind, config.places, outcomes)),
-      entry(VEHICLES, vehicleFields, [...city.vehicles.values()].map(vehicleRow)),
-      entry(SELECTION, fields, placeRows(chosen, nameOf, kind, config.places, outcomes)),
+      entry(PLACES, fields, placeRows(drawn, nameOf, kind, config.places, measures, outcomes)),
+      entry(VEHICLES, vehicleFields(measures.speedUnit), [...city.vehicles.values()].map((vehicle) => vehicleRow(vehicle, measures))),
+      entry(SELECTION, fields, placeRows(chosen, nameOf, kind, config.places, measures, outcomes)),
     ];
   };
 
-  const ready = size !== null && city.sequence !== null;
+  const ready = size !== null && ground.known && city.sequence !== null;
   useEffect(() => {
     if (!ready || !size) return;
     if (!added) {
@@ -85,7 +90,7 @@ export default function TrafficMap(props: TrafficMapProps): JSX.Element {
           MAP_ID,
           addDataToMap({
             datasets: tables() as never,
-            options: { centerMap: false, readOnly: true, autoCreateLayers: false, autoCreateTooltips: false } as never,
+            options: { centerMap: false, readOnly: false, autoCreateLayers: false, autoCreateTooltips: false } as never,
             config: mapConfig(view, horizon, STYLE_ID, kind, layer, theme) as never,
           }),
         ),
@@ -123,7 +128,7 @@ export default function TrafficMap(props: TrafficMapProps): JSX.Element {
 
   return (
     <div className="map-frame" ref={frame}>
-      {size ? (
+      {size && ground.known ? (
         <Provider store={store}>
           <Map
             id={MAP_ID}
@@ -132,10 +137,12 @@ export default function TrafficMap(props: TrafficMapProps): JSX.Element {
             mapboxApiAccessToken=""
             mapStyles={styles}
             mapStylesReplaceDefault
+            readOnly={!panel}
             theme={KEPLER_THEME}
           />
         </Provider>
       ) : null}
+      {ground.style ? <p className="map-credits">{creditsOf(ground.style)}</p> : null}
     </div>
   );
 }
@@ -148,6 +155,7 @@ const Map = KeplerMap as unknown as ComponentType<{
   mapboxApiAccessToken: string;
   mapStyles: object[];
   mapStylesReplaceDefault: boolean;
+  readOnly: boolean;
   theme: object;
 }>;
 

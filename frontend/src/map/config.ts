@@ -15,8 +15,9 @@ const LEVEL_FIELDS: Readonly<Record<MapLayer, string>> = {
 };
 export const VEHICLE_LAYER = "vehicles";
 export const SELECTION_LAYER = "selection";
-/** The type of layer under which `SensorLayer` is known to Kepler. */
+/** The types of layer under which `SensorLayer` and `VehicleLayer` are known to Kepler. */
 export const SENSOR_LAYER_TYPE = "sensor";
+export const VEHICLE_LAYER_TYPE = "vehicle";
 
 /** Metres of the tallest column per unit of Kepler's elevation scale. */
 const ELEVATION = { sizeRange: [0, 500], elevationScale: 4.5, enable3d: true, enableElevationZoomFactor: true };
@@ -95,7 +96,7 @@ export function mapConfig(view: View, horizonMinutes: number, styleId: string, k
         layers: [
           {
             id: VEHICLE_LAYER,
-            type: "point",
+            type: VEHICLE_LAYER_TYPE,
             config: {
               dataId: VEHICLES,
               label: texts.map.vehicles,

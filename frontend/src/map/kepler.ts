@@ -1,14 +1,15 @@
-/** Kepler.gl put together for a live map without its own panels: store, layers, table. */
+/** Kepler.gl put together for a live map: store, layers, table. */
 import { applyMiddleware, combineReducers, legacy_createStore, type AnyAction, type Middleware, type Store } from "redux";
 import { ActionTypes, unwrap } from "@kepler.gl/actions";
-import { injectComponents, MapControlFactory } from "@kepler.gl/components";
+import { AddDataButtonFactory, injectComponents, MapControlFactory, PanelHeaderFactory } from "@kepler.gl/components";
 import { LayerClasses } from "@kepler.gl/layers";
 import { enhanceReduxMiddleware, keplerGlReducer } from "@kepler.gl/reducers";
 import { getApplicationConfig, initApplicationConfig } from "@kepler.gl/utils";
-import { SENSOR_LAYER_TYPE } from "./config";
+import { SENSOR_LAYER_TYPE, VEHICLE_LAYER_TYPE } from "./config";
 import { LiveTable } from "./liveTable";
 import { HexagonLayer, SensorLayer } from "./placeLayers";
 import { PLACES, SELECTION } from "./rows";
+import { VehicleLayer } from "./vehicleLayer";
 
 export const MAP_ID = "city";
 
@@ -25,8 +26,10 @@ initApplicationConfig({
 const Nothing = (): null => null;
 const nothing = Object.assign((): typeof Nothing => Nothing, { deps: [] as unknown[] });
 
-/** Kepler's map without its own controls. */
-export const KeplerMap = injectComponents([[MapControlFactory, nothing]] as never);
+/** Kepler's map without its own controls; of its side panel what is about layers, filters and tooltips. */
+export const KeplerMap = injectComponents(
+  [MapControlFactory, PanelHeaderFactory, AddDataButtonFactory].map((factory) => [factory, nothing]) as never,
+);
 
 type Picked = { picked?: boolean; object?: { index?: number }; layer?: { props?: { id?: string } } } | null;
 
@@ -62,8 +65,8 @@ function selectOnClick(onSelect: (cellId: string | null) => void): Middleware {
 
 export function createMapStore(onSelect: (cellId: string | null) => void): Store {
   const reducer = keplerGlReducer.initialState({
-    uiState: { readOnly: true, currentModal: null },
-    visState: { layerClasses: { ...LayerClasses, hexagonId: HexagonLayer, [SENSOR_LAYER_TYPE]: SensorLayer } },
+    uiState: { readOnly: false, currentModal: null },
+    visState: { layerClasses: { ...LayerClasses, hexagonId: HexagonLayer, [SENSOR_LAYER_TYPE]: SensorLayer, [VEHICLE_LAYER_TYPE]: VehicleLayer } },
   } as never);
   const middlewares = enhanceReduxMiddleware([selectOnClick(onSelect)] as never) as Middleware[];
   return legacy_createStore(combineReducers({ keplerGl: reducer as never }), applyMiddleware(...middlewares));

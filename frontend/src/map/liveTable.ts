@@ -40,6 +40,8 @@ export class LiveTable extends KeplerTable {
       allIndexes,
       filteredIndex: allIndexes,
       filteredIndexForDomain: allIndexes,
+      // Or Kepler would find its filters unchanged and not ask which of the new rows pass them.
+      filterRecord: undefined,
     }) as unknown as this;
   }
 }

@@ -3,7 +3,7 @@ import type { MapVehicle, PlaceKind, ScoredWindow } from "../data/messages";
 import type { Point } from "../data/places";
 import type { Namer } from "../data/geography";
 import { errorLevel, NO_OUTCOMES, type Outcomes } from "../data/past";
-import { mph } from "../data/format";
+import type { Measures } from "../data/units";
 import { LEVEL_NAMES, texts } from "../texts";
 
 export type Row = (string | number | null)[];
@@ -29,7 +29,7 @@ function field(name: string, type: string, analyzerType: string, displayName = n
 }
 
 /** A sensor needs its coordinates, which a cell's id says by itself. */
-export function placeFields(horizonMinutes: number, kind: PlaceKind): Field[] {
+export function placeFields(horizonMinutes: number, kind: PlaceKind, unit: string): Field[] {
   const names = texts.map.fields;
   return [
     kind === "h3" ? field("cell_id", "h3", "STRING") : text("cell_id", names.sensor),
@@ -39,10 +39,10 @@ export function placeFields(horizonMinutes: number, kind: PlaceKind): Field[] {
     text("name", names.place),
     text("level_name", names.level),
     text("forecast_name", names.forecast(horizonMinutes)),
-    text("chance", names.chance),
-    text("speed", names.speed),
-    text("free_flow", names.freeFlow),
-    text("expected", names.expected(horizonMinutes)),
+    whole("chance", names.chance),
+    real("speed", names.speed(unit)),
+    real("free_flow", names.freeFlow(unit)),
+    real("expected", names.expected(horizonMinutes, unit)),
     text("outcome_level"),
     text("error"),
     text("outcome_name", names.outcome),
@@ -64,18 +64,19 @@ export function placeRows(
   nameOf: Namer,
   kind: PlaceKind,
   places: Readonly<Record<string, Point>>,
+  measures: Measures,
   outcomes: Outcomes = NO_OUTCOMES,
 ): Row[] {
   const rows: Row[] = [];
   for (const cell of cells) {
     const at = places[cell.cell_id];
-    if (kind === "h3") rows.push(placeRow(cell, nameOf, outcomes));
-    else if (at) rows.push([...placeRow(cell, nameOf, outcomes), at.latitude, at.longitude]);
+    if (kind === "h3") rows.push(placeRow(cell, nameOf, measures, outcomes));
+    else if (at) rows.push([...placeRow(cell, nameOf, measures, outcomes), at.latitude, at.longitude]);
   }
   return rows;
 }
 
-function placeRow(cell: ScoredWindow, nameOf: Namer, outcomes: Outcomes): Row {
+function placeRow(cell: ScoredWindow, nameOf: Namer, { shown }: Measures, outcomes: Outcomes): Row {
   const { forecast } = cell;
   const came = outcomes.get(cell.cell_id)?.level;
   const chance = forecast?.probability_high;
@@ -87,26 +88,34 @@ function placeRow(cell: ScoredWindow, nameOf: Namer, outcomes: Outcomes): Row {
     nameOf(cell.cell_id),
     LEVEL_NAMES[cell.level],
     forecast ? LEVEL_NAMES[forecast.level] : texts.kpi.noForecast,
-    typeof chance === "number" ? `${Math.round(chance * 100)}%` : "–",
-    mph(cell.avg_speed_mph),
-    mph(cell.free_flow_mph),
-    mph(forecast?.expected_speed_mph),
+    typeof chance === "number" ? Math.round(chance * 100) : null,
+    tenth(cell.avg_speed_mph, shown),
+    tenth(cell.free_flow_mph, shown),
+    tenth(forecast?.expected_speed_mph, shown),
     came ?? "unknown",
     errorLevel(forecast?.level, came),
     came ? LEVEL_NAMES[came] : "–",
   ];
 }
 
-export const vehicleFields: Field[] = [
+/** As a number, so that Kepler's own filters can take a range of it. */
+function tenth(mph: number | null | undefined, shown: Measures["shown"]): number | null {
+  return typeof mph === "number" && Number.isFinite(mph) ? Math.round(shown(mph) * 10) / 10 : null;
+}
+
+export const vehicleFields = (unit: string): Field[] => [
   text("vehicle_id", texts.map.fields.vehicle),
   real("latitude"),
   real("longitude"),
-  real("speed_mph", texts.map.fields.speed),
+  real("speed", texts.map.fields.speed(unit)),
+  real("heading", texts.map.fields.heading),
 ];
-export const VEHICLE_TOOLTIP = ["vehicle_id", "speed_mph"];
+/** Column of the heading in the rows of vehicles. */
+export const HEADING = 4;
+export const VEHICLE_TOOLTIP = ["vehicle_id", "speed"];
 
-export function vehicleRow(vehicle: MapVehicle): Row {
-  return [vehicle.vehicle_id, vehicle.latitude, vehicle.longitude, Math.round(vehicle.speed_mph * 10) / 10];
+export function vehicleRow(vehicle: MapVehicle, { shown }: Measures): Row {
+  return [vehicle.vehicle_id, vehicle.latitude, vehicle.longitude, tenth(vehicle.speed_mph, shown), vehicle.heading_degrees];
 }
 
 /** Top of the height scale for `largest` vehicles in one place: 10, 20, 50, 100, … */

@@ -5,7 +5,7 @@ import { texts } from "../texts";
 export function Links({ links }: { links: Config["links"] }): JSX.Element {
   return (
     <>
-      {(["api_docs", "mlflow", "airflow", "data_docs"] as const).map((key) => {
+      {(["api_docs", "mlflow", "airflow", "data_docs", "kafka_ui"] as const).map((key) => {
         const address = links[key];
         return address && /^(https?:\/\/|\/)/.test(address) ? (
           <a key={key} href={address} target="_blank" rel="noreferrer">

@@ -1,6 +1,6 @@
 /** The live city as a light drawing on a canvas: places in the colour of their level, vehicles as points. */
-import { useContext, useEffect, useRef } from "react";
-import type { Bounds, PlaceKind } from "../data/messages";
+import { useContext, useEffect, useRef, type MouseEvent } from "react";
+import type { Bounds, Level, PlaceKind, ScoredWindow } from "../data/messages";
 import type { CityState } from "../data/state";
 import type { Grid } from "../data/geography";
 import { DRAWN, LEVEL_COLORS } from "../palette";
@@ -14,7 +14,17 @@ interface CityCanvasProps {
   kind: PlaceKind;
   /** Whether words stand to the left of the city. */
   beside?: boolean;
+  /** Places that are drawn; all, unless somebody filters. */
+  shows?: (cell: ScoredWindow) => boolean;
+  levelOf?: (cell: ScoredWindow) => Level;
+  colors?: Readonly<Record<Level, string>>;
+  selected?: string | null;
+  /** A click on a place; null: on none. Without it the drawing is only looked at. */
+  onSelect?: (cellId: string | null) => void;
 }
+
+const all = (): boolean => true;
+const levelNow = (cell: ScoredWindow): Level => cell.level;
 
 interface Glide {
   from: [number, number];
@@ -24,7 +34,9 @@ interface Glide {
 const GLIDE_MS = 2_000;
 const SENSOR_RADIUS = 6;
 
-export function CityCanvas({ city, grid, bounds, kind, beside = false }: CityCanvasProps): JSX.Element {
+export function CityCanvas(props: CityCanvasProps): JSX.Element {
+  const { city, grid, bounds, kind, beside = false, selected = null, onSelect } = props;
+  const { shows = all, levelOf = levelNow, colors = LEVEL_COLORS } = props;
   const theme = useContext(ThemeContext);
   const canvas = useRef<HTMLCanvasElement>(null);
   const box = useRef<Bounds | null>(null);
@@ -66,7 +78,7 @@ export function CityCanvas({ city, grid, bounds, kind, beside = false }: CityCan
       context.clearRect(0, 0, width, height);
       if (!box.current) return;
       const project = projection(box.current, width, height, beside);
-      if (grid) drawCells(context, city, grid, shapes.current, project);
+      if (grid) drawCells(context, [...city.cells.values()].filter(shows), grid, shapes.current, project, { levelOf, colors, selected, ring: DRAWN[theme].selection });
       const share = still ? 1 : Math.min(1, (at - arrived.current) / GLIDE_MS);
       context.fillStyle = DRAWN[theme].vehicle;
       context.globalAlpha = 0.85;
@@ -77,9 +89,16 @@ export function CityCanvas({ city, grid, bounds, kind, beside = false }: CityCan
     };
     frame = requestAnimationFrame(draw);
     return () => cancelAnimationFrame(frame);
-  }, [city, grid, beside, theme]);
+  }, [city, grid, beside, theme, shows, levelOf, colors, selected]);
 
-  return <canvas className="city-canvas" ref={canvas} aria-hidden="true" />;
+  const pick = (event: MouseEvent<HTMLCanvasElement>): void => {
+    const { offsetX: x, offsetY: y } = event.nativeEvent;
+    const { clientWidth: width, clientHeight: height } = event.currentTarget;
+    if (!grid || !box.current || !onSelect) return;
+    onSelect(placeAt([x, y], [...city.cells.values()].filter(shows), grid, projection(box.current, width, height, beside)));
+  };
+  // The table beside it holds the same places for the keyboard.
+  return <canvas className="city-canvas" ref={canvas} aria-hidden="true" data-pickable={onSelect !== undefined} onClick={pick} />;
 }
 
 function between({ from, to }: Glide, share: number): [number, number] {
@@ -99,28 +118,66 @@ function projection(box: Bounds, width: number, height: number, beside: boolean)
   return ([longitude, latitude]) => [midX + (longitude - east) * squeeze * scale, height / 2 - (latitude - north) * scale];
 }
 
+/** How far from a point a click may be, in pixels, and from a cell's centre, in its own radii. */
+const SENSOR_REACH = 14;
+const CELL_REACH = 1.05;
+
+/** The place under a click: the nearest one, if the click is on it. */
+export function placeAt([x, y]: [number, number], cells: readonly ScoredWindow[], grid: Grid, project: Project): string | null {
+  let found: string | null = null;
+  let nearest = Infinity;
+  for (const { cell_id: id } of cells) {
+    const center = grid.center(id);
+    if (!center) continue;
+    const [left, top] = project([center.longitude, center.latitude]);
+    const distance = Math.hypot(left - x, top - y);
+    if (distance >= nearest) continue;
+    nearest = distance;
+    const corner = grid.boundary(id)[0];
+    const at = corner ? project(corner) : null;
+    found = distance <= (at ? Math.hypot(at[0] - left, at[1] - top) * CELL_REACH : SENSOR_REACH) ? id : null;
+  }
+  return found;
+}
+
+interface Looks {
+  levelOf: (cell: ScoredWindow) => Level;
+  colors: Readonly<Record<Level, string>>;
+  selected: string | null;
+  ring: string;
+}
+
 function drawCells(
   context: CanvasRenderingContext2D,
-  city: CityState,
+  cells: readonly ScoredWindow[],
   grid: Grid,
   shapes: Map<string, [number, number][]>,
   project: Project,
+  { levelOf, colors, selected, ring }: Looks,
 ): void {
-  const busiest = Math.max(1, ...[...city.cells.values()].map((cell) => cell.vehicle_count));
-  for (const cell of city.cells.values()) {
+  const busiest = cells.reduce((most, cell) => Math.max(most, cell.vehicle_count), 1);
+  // The selected one last, so that no neighbour covers its ring.
+  const last = cells.filter((cell) => cell.cell_id === selected);
+  for (const cell of [...cells, ...last]) {
     let shape = shapes.get(cell.cell_id);
     if (!shape) shapes.set(cell.cell_id, (shape = grid.boundary(cell.cell_id)));
     const center = shape.length === 0 ? grid.center(cell.cell_id) : null;
+    const level = levelOf(cell);
     context.beginPath();
     if (center) context.arc(...project([center.longitude, center.latitude]), SENSOR_RADIUS, 0, 2 * Math.PI);
     for (const corner of shape) context.lineTo(...project(corner));
     context.closePath();
     const weight = Math.sqrt(cell.vehicle_count / busiest);
-    context.fillStyle = context.strokeStyle = LEVEL_COLORS[cell.level];
-    context.globalAlpha = cell.level === "unknown" ? 0.1 : 0.18 + 0.5 * weight;
+    context.fillStyle = context.strokeStyle = colors[level];
+    context.globalAlpha = level === "unknown" ? 0.1 : 0.18 + 0.5 * weight;
     context.fill();
-    context.globalAlpha = cell.level === "unknown" ? 0.12 : 0.4;
+    context.globalAlpha = level === "unknown" ? 0.12 : 0.4;
     context.lineWidth = 0.7;
+    if (cell.cell_id === selected) {
+      context.strokeStyle = ring;
+      context.globalAlpha = 1;
+      context.lineWidth = 2.5;
+    }
     context.stroke();
   }
 }
