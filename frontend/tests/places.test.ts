@@ -23,13 +23,13 @@ describe("pointNamer", () => {
   const inside = { latitude: 40.45, longitude: -74.55 };
 
   it("takes the zone's name where the outline has one", () => {
-    expect(pointNamer(bounds, zone({ zone: "Old Town" }))(inside)).toBe("Old Town");
-    expect(pointNamer(bounds, zone({ name: "Old Town" }))(inside)).toBe("Old Town");
+    expect(pointNamer(bounds, zone({ zone: "Old Town" }), measuresIn("imperial"))(inside)).toBe("Old Town");
+    expect(pointNamer(bounds, zone({ name: "Old Town" }), measuresIn("imperial"))(inside)).toBe("Old Town");
   });
 
   it("says where the place lies outside every zone and without names", () => {
-    expect(pointNamer(bounds, zone({ zone: "Old Town" }))({ latitude: 40.9, longitude: -74.5 })).toContain("N of centre");
-    expect(pointNamer(bounds, zone({ zone: 4 }))(inside)).toContain("of centre");
+    expect(pointNamer(bounds, zone({ zone: "Old Town" }), measuresIn("imperial"))({ latitude: 40.9, longitude: -74.5 })).toContain("N of centre");
+    expect(pointNamer(bounds, zone({ zone: 4 }), measuresIn("imperial"))(inside)).toContain("of centre");
     expect(pointNamer(bounds, null, measuresIn("imperial"))(inside)).toContain("of centre");
   });
 });

@@ -29,18 +29,6 @@ HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
   return kind.startsWith("webgl") ? null : original.call(this, kind, ...rest);
 };
 """
-#: Looks for a place on the flat drawing as a person would, point by point; true once a click has selected one.
-CLICK_UNTIL_SELECTED = """async () => {
-  const canvas = document.querySelector("[data-testid=flat-map] canvas");
-  const { left, top, width, height } = canvas.getBoundingClientRect();
-  for (let y = 1; y < height; y += 2)
-    for (let x = 1; x < width; x += 2) {
-      canvas.dispatchEvent(new MouseEvent("click", { bubbles: true, clientX: left + x, clientY: top + y }));
-      await null;
-      if (document.querySelector("[data-testid=details]")) return true;
-    }
-  return false;
-}"""
 #: SLOW is medium until 30 windows ago and foretold high; FAST is and is foretold low.
 BEFORE = NOW - 40 * WINDOW
 
@@ -155,32 +143,3 @@ def test_nothing_seriously_hinders_on_the_landing_page(recorded: str, page: Page
     page.goto(recorded, wait_until="domcontentloaded")
     expect(page.get_by_test_id("figures")).to_be_visible()
     assert serious(page) == []
-
-
-def test_a_place_is_selected_by_a_click_on_the_flat_drawing(
-    recorded: str, page: Page
-) -> None:
-    page.goto(f"{recorded}/dashboard", wait_until="domcontentloaded")
-    expect(page.get_by_test_id("places-table").get_by_role("row")).to_have_count(3, timeout=PATIENCE_MS)
-    page.wait_for_function(CLICK_UNTIL_SELECTED)
-    details = page.get_by_test_id("details")
-    expect(details).to_be_visible()
-    page.get_by_role("button", name="Close").click()
-    page.get_by_test_id("chart-byPlace").click()
-    expect(page.get_by_test_id("scatter").or_(page.get_by_text("No place has a speed"))).to_be_visible()
-
-
-def test_a_filter_leaves_places_out_everywhere_and_is_in_the_link(recorded: str, page: Page) -> None:
-    page.goto(f"{recorded}/dashboard#hide=low&vehicles=1", wait_until="domcontentloaded")
-    table = page.get_by_test_id("places-table").get_by_role("row")
-    expect(table).to_have_count(2, timeout=PATIENCE_MS)
-    expect(page.get_by_test_id("filter-count")).to_have_text("1 of 2 places")
-    expect(page.get_by_test_id("hotspot-row")).to_have_count(1, timeout=PATIENCE_MS)
-    expect(page.get_by_test_id("hotspot-row")).to_have_attribute("data-cell", SLOW)
-    expect(page.get_by_label("Congested places among 1 chosen")).to_be_visible(timeout=PATIENCE_MS)
-    page.get_by_role("button", name="Clear").click()
-    expect(table).to_have_count(3)
-    page.wait_for_function("() => !location.hash.includes('hide=')")
-    page.get_by_test_id("units").click()
-    expect(page.get_by_label("Mean speed")).to_contain_text("km/h")
-    expect(page.get_by_test_id("places-table")).to_contain_text("km/h")

@@ -32,6 +32,8 @@ export function Chart({ columns, series, timeZone, format, now = null, label, on
   nowAt.current = now;
   const data = useRef(columns);
   data.current = columns;
+  /** Whether somebody chose a part of the time; what the scale says lags behind new columns. */
+  const zoomed = useRef(false);
   const pick = useRef(onPick);
   pick.current = onPick;
 
@@ -51,10 +53,15 @@ export function Chart({ columns, series, timeZone, format, now = null, label, on
         { ...axis, size: 46, values: (_plot, at) => at.map(format) },
       ],
       series: [{ value: (_plot, at) => (at == null ? "" : clockOf(at, timeZone)) }, ...series],
-      hooks: { drawClear: [(chart) => shadeFuture(chart, nowAt.current, theme)] },
+      hooks: {
+        setSelect: [(chart) => (zoomed.current = zoomed.current || chart.select.width > 0)],
+        drawClear: [(chart) => shadeFuture(chart, nowAt.current, theme)],
+      },
     };
     const chart = new uPlot(options, data.current as uPlot.AlignedData, element);
     plot.current = chart;
+    zoomed.current = false;
+    chart.over.addEventListener("dblclick", () => (zoomed.current = false));
     let pressedAt = 0;
     chart.over.addEventListener("mousedown", ({ clientX }) => (pressedAt = clientX));
     chart.over.addEventListener("click", ({ clientX, offsetX }) => {
@@ -80,11 +87,8 @@ export function Chart({ columns, series, timeZone, format, now = null, label, on
     // Keeps the zoom that somebody chose.
     const chart = plot.current;
     if (!chart) return;
-    const times = chart.data[0];
-    const { min, max } = chart.scales["x"] ?? {};
-    const zoomed = times.length > 1 && min != null && max != null && (min > times[0]! || max < times[times.length - 1]!);
-    chart.setData(columns as uPlot.AlignedData, !zoomed);
-    if (zoomed) chart.redraw();
+    chart.setData(columns as uPlot.AlignedData, !zoomed.current);
+    if (zoomed.current) chart.redraw();
   }, [columns]);
 
   return <div className="chart" ref={frame} role="img" aria-label={label} />;

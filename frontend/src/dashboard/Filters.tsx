@@ -1,3 +1,4 @@
+import { useState } from "react";
 import { count } from "../data/format";
 import { isFiltering, NO_FILTER, toggled, type Filter } from "../data/filter";
 import { LEVELS, type PlaceKind } from "../data/messages";
@@ -18,6 +19,7 @@ const known = texts.filter;
 export function Filters({ filter, kind, shown, all, onChange }: FiltersProps): JSX.Element {
   const { speedUnit, shown: inUnit, mph } = useMeasures();
   const filtering = isFiltering(filter);
+  const [open, setOpen] = useState(filtering);
   const speed = (name: "slowest" | "fastest", label: string): JSX.Element => (
     <input
       type="number"
@@ -30,7 +32,7 @@ export function Filters({ filter, kind, shown, all, onChange }: FiltersProps): J
     />
   );
   return (
-    <details className="panel filters" data-testid="filters" data-filtering={filtering} open={filtering || undefined}>
+    <details className="panel filters" data-testid="filters" data-filtering={filtering} open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>
         <h2>{known.title}</h2>
         <span data-testid="filter-count">{filtering ? known.count(count(shown), count(all)) : null}</span>
