@@ -38,8 +38,8 @@ PATIENCE_MS = 180_000
 #: Notes, from the page's first line of script on, when a figure and the map stand, and every long task.
 WATCH = """
 window.seen = { tasks: [] };
-new PerformanceObserver((list) => list.getEntries().forEach((one) => window.seen.tasks.push([one.startTime, one.duration])))
-  .observe({ type: "longtask", buffered: true });
+const note = ({ startTime, duration }) => window.seen.tasks.push([startTime, duration]);
+new PerformanceObserver((list) => list.getEntries().forEach(note)).observe({ type: "longtask", buffered: true });
 const look = () => {
   const speed = document.querySelector("[data-testid=kpi-speed]");
   if (!window.seen.figure && speed && /[0-9]/.test(speed.textContent)) window.seen.figure = performance.now();

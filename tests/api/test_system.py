@@ -117,7 +117,9 @@ def test_config_describes_the_city_the_levels_and_what_answers(client: FlaskClie
     config = client.get("/api/config").json
     assert config["city"]["time_zone"] == "America/New_York"
     assert config["levels"] == {"low_from_ratio": 0.75, "high_below_ratio": 0.5, "min_vehicles": 3}
-    assert config["links"] == {"mlflow": None, "airflow": None, "data_docs": None, "api_docs": "/api/docs"}
+    links = {"mlflow": None, "airflow": None, "data_docs": None, "kafka_ui": None, "api_docs": "/api/docs"}
+    assert config["links"] == links
+    assert (config["units"], config["map_style"]) == ("imperial", None)
     assert (config["outline"], config["places"]) == (None, {})
     context.dataset.put_json("outline.json", {"type": "FeatureCollection", "features": []})
     context.refresh_lake()
