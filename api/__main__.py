@@ -2,11 +2,14 @@
 
 import sys
 
-from api.observing import configure_logging
-from api.security import require_safe_binding
-from api.server import Server
-from smartcity.errors import TrafficError
-from smartcity.settings import Settings
+from api.startup import without_clients
+
+with without_clients():
+    from api.observing import configure_logging
+    from api.security import require_safe_binding
+    from api.server import Server
+    from smartcity.errors import TrafficError
+    from smartcity.settings import Settings
 
 
 def main() -> None:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import requests
 from pyarrow import fs
 
 from smartcity.lake import Dataset, Table
@@ -44,6 +43,9 @@ def lake_figures(dataset: Dataset) -> LakeFigures:
 
 def answers(address: str) -> bool:
     """Whether something answers HTTP there, whatever it says short of a server error."""
+    # Imported where it is needed: after a crash the API has to be back in seconds.
+    import requests
+
     try:
         return requests.get(address, timeout=2, allow_redirects=False, stream=True).status_code < 500
     except requests.RequestException:

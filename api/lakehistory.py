@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.dataset as pads
 
 from api.history import Choice, Span
 from api.problems import too_much
@@ -18,6 +17,7 @@ from smartcity.store.rollups import Row, window_figures
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow.dataset as pads
 
 #: A day of the lake is the city's local one: it may begin this much before or after the UTC day of its name.
 ZONE = timedelta(hours=14)
@@ -39,8 +39,11 @@ group by 1 order by 1
 """
 
 
-def _dataset(table: Table, span: Span) -> pads.Dataset:
+def _dataset(table: Table, span: Span) -> "pads.Dataset":
     """The files of the days that can hold the span; on whatever file system the lake is."""
+    # Imported where it is needed, as DuckDB is: it brings pandas, and after a crash the API has to be back in seconds.
+    import pyarrow.dataset as pads
+
     prefix = len(table.uri()) - len(table.path)
     uris = table.files((span.start - ZONE).date(), (span.end + ZONE).date())
     if not uris:
@@ -53,7 +56,6 @@ def _dataset(table: Table, span: Span) -> pads.Dataset:
 @contextmanager
 def _connect() -> "Iterator[duckdb.DuckDBPyConnection]":
     """A database in memory whose statements end after a while. Raises: Problem 503 where one had to be ended."""
-    # Imported where it is needed: after a crash the API has to be back in seconds.
     import duckdb
 
     with duckdb.connect(":memory:") as connection:
@@ -90,13 +92,15 @@ def cells_before(dataset: Dataset, at: datetime) -> list[ScoredWindow]:
 
     Raises: MissingDataError where the data set has no profile.
     """
+    import pyarrow.compute as pc
+
     from smartcity.live import LiveCity
     from smartcity.profile import Profile
 
     span = Span(at - ESTIMATE_SPAN, at, ESTIMATE_SPAN)
     found = _dataset(dataset.windows, span).to_table(
-        filter=(pads.field("window_start_utc") >= pa.scalar(span.start, pa.timestamp("us", tz="UTC")))
-        & (pads.field("window_start_utc") < pa.scalar(span.end, pa.timestamp("us", tz="UTC")))
+        filter=(pc.field("window_start_utc") >= pa.scalar(span.start, pa.timestamp("us", tz="UTC")))
+        & (pc.field("window_start_utc") < pa.scalar(span.end, pa.timestamp("us", tz="UTC")))
     )
     if not found.num_rows:
         return []

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 from pyarrow import fs
 from pydantic import BaseModel, Field
@@ -260,6 +259,9 @@ class Table:
         schema = self.schema if names is None else pa.schema([self.schema.field(name) for name in names])
         if not paths:
             return schema.empty_table()
+        # It brings pandas, which takes half a second: most who want a table's files never read it this way.
+        import pyarrow.dataset as pads
+
         stored = pads.dataset(
             paths,
             schema=self.schema,

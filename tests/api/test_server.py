@@ -16,7 +16,7 @@ import socketio
 import websocket
 
 from smartcity.services.ports import free_port
-from smartcity.settings import Settings
+from smartcity.settings import ROOT, Settings
 
 
 def environment(settings: Settings, port: int, **more: str) -> dict[str, str]:
@@ -94,3 +94,14 @@ def test_refuses_to_listen_to_other_machines_without_a_token(tmp_path: Path) -> 
     assert done.returncode == 1
     assert "TRAFFIC_API_TOKEN" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_the_server_does_not_need_at_once_is_not_imported_for_its_start() -> None:
+    code = (
+        "import sys; from unittest.mock import patch; from api import __main__\n"
+        "with patch('gunicorn.app.base.BaseApplication.run'): __main__.main()\n"
+        "print(*({'aiohttp', 'alembic', 'duckdb', 'mlflow', 'onnxruntime', 'pandas', 'requests'} & set(sys.modules)))\n"
+        "import requests; print(requests.get)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert said.startswith("\n<function get"), said
