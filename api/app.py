@@ -4,7 +4,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api import compression, observing, problems, security, sockets
-from api.blueprints import alerts, model, pages, past, system, traffic
+from api.blueprints import alerts, model, pages, past, replay, system, traffic
 from api.context import Context
 from api.fastpath import FastPath
 from smartcity.settings import Settings
@@ -30,7 +30,7 @@ def create_app(settings: Settings, context: Context | None = None) -> Flask:
     gate = security.install(app, settings)
     app.extensions["gate"] = gate
     observer = observing.install(app, parts, gate)
-    for module in (traffic, past, alerts, model, system, pages):
+    for module in (traffic, past, alerts, model, replay, system, pages):
         app.register_blueprint(module.blueprint)
     parts.socketio = sockets.install(app, parts.pusher, parts.loop, gate)
     # Outermost last: addresses are told right before anything counts them.

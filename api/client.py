@@ -24,6 +24,7 @@ from api.alertmodels import AlertList, CreatedRule, NewRule, Rules
 from api.modelcontrol import Rollback, RolledBack
 from api.models import CellDetail, CurrentTraffic, Health, Historical, Hotspots, Predictions, Stats
 from api.problems import ProblemDetails
+from api.replaymodels import ReplayOrder, ReplayState
 from smartcity.messages import Snapshot, Update
 
 M = TypeVar("M", bound=BaseModel)
@@ -210,6 +211,17 @@ class TrafficClient:
         """Let the model version before this one serve again. Needs the token. Raises: ApiError 409, 503."""
         body = Rollback(reason=reason, if_serving=if_serving)
         return RolledBack.model_validate_json(self._ask("POST", "/api/model/rollback", body=body))
+
+    def replay(self) -> ReplayState:
+        """What is replayed, how fast, and how far it is."""
+        return self._get(ReplayState, "/api/replay")
+
+    def control_replay(
+        self, action: str, *, to: datetime | None = None, speed: float | str | None = None
+    ) -> ReplayState:
+        """Pause, resume, seek or change the speed of the replay; needs the token. Raises: ApiError 409."""
+        order = ReplayOrder.model_validate({"action": action, "to": to, "speed": speed})
+        return ReplayState.model_validate_json(self._ask("POST", "/api/replay", body=order))
 
     def stream(self, *, bbox: Box | None = None, cells: Sequence[str] | None = None) -> Iterator[Snapshot | Update]:
         """A snapshot, then updates for ever. After a gap, a silence or a lost connection a new snapshot comes first."""

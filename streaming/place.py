@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from smartcity.errors import ServiceError
 from smartcity.settings import Settings
 from streaming.checkpoint import Offsets
+from streaming.course import Course
 
 TAIL_SECONDS = 30.0
 #: What makes an event of a replay the same event: whose it is, and when (as sent).
@@ -21,10 +22,10 @@ Sent = set[tuple[str, int]]
 
 @dataclass(frozen=True)
 class Place:
-    """Everything moved to before ``until_us`` is confirmed, and the first ``of_moment`` events of that very moment.
+    """Everything before ``until_us`` of the tape is confirmed, and the first ``of_moment`` events of that very moment.
 
     ``offsets``: the topic's ends when that was so. ``plan``: what was replayed; another plan, or other data, starts
-    at its own beginning.
+    at its own beginning. ``course``: how the tape ran; None in places from before there were courses.
     """
 
     plan: dict[str, Any]
@@ -32,6 +33,7 @@ class Place:
     of_moment: int
     events: int
     offsets: Offsets = field(default_factory=dict)
+    course: Course | None = None
 
 
 class Places:
@@ -64,7 +66,8 @@ class Places:
         try:
             found = json.loads(self._file.read_text())
             offsets = {int(partition): offset for partition, offset in found.pop("offsets").items()}
-            place = Place(**found, offsets=offsets)
+            course = Course(**found.pop("course")) if found.get("course") else None
+            place = Place(**{**found, "offsets": offsets, "course": course})
         except (FileNotFoundError, ValueError, TypeError, KeyError):
             return None
         return place if place.plan == plan else None

@@ -11,8 +11,20 @@ from zoneinfo import ZoneInfo
 from smartcity.errors import InputError, MissingDataError
 from smartcity.lake import Dataset
 from smartcity.profile import Profile
-from streaming.recording import Recording
-from streaming.schedule import Leg, as_now, as_recorded, full_days, held_out, micros
+from streaming.course import Course
+from streaming.recording import Recording, instant
+from streaming.schedule import (
+    DAY,
+    Leg,
+    as_now,
+    as_recorded,
+    full_days,
+    held_out,
+    micros,
+    midnight_us,
+    round_us,
+    target_for,
+)
 
 
 @dataclass(frozen=True)
@@ -30,13 +42,42 @@ class Plan:
     end_us: int | None
     key: dict[str, Any]
 
-    def legs(self, after_us: int | None, moment: datetime) -> Iterator[Leg]:
-        """The legs from the beginning, or from the moved time ``after_us`` on.
+    def course(self, moment: datetime) -> Course:
+        """How the tape runs at first. Moved to now, a moment of the tape is sent at its own local time of day."""
+        if not self.now:
+            return Course(self.speed, self.speed)
+        at = micros(moment)
+        return Course(self.speed, self.speed, tape_us=at, sent_us=at, stretch=self.speed)
+
+    def find(self, recorded_us: int, at_us: int) -> int:
+        """Where a recorded moment is on the tape that has come to ``at_us``.
+
+        Raises: InputError where it is not on it, or where what is sent would go back in time.
+        """
+        day = datetime.fromtimestamp(recorded_us / 1e6, self.zone).date()
+        first, last = self.span_us
+        if not first <= recorded_us < last or (self.now and day not in self.days):
+            raise InputError(f"{instant(recorded_us).isoformat()} is not in this replay")
+        if self.now:
+            return recorded_us + midnight_us(target_for(day, self.days), self.zone) - midnight_us(day, self.zone)
+        rounds = max(0, -(-(at_us - recorded_us) // round_us(self.days)))
+        if rounds and not self.loop:
+            raise InputError(f"{instant(recorded_us).isoformat()} has gone by, and times go out as recorded")
+        return recorded_us + rounds * round_us(self.days)
+
+    @property
+    def span_us(self) -> tuple[int, int]:
+        """The first recorded moment that is replayed, and the one after the last."""
+        first, last = (midnight_us(day, self.zone) for day in (self.days[0], self.days[-1] + DAY))
+        return (first, last) if self.now else (max(first, self.start_us or first), min(last, self.end_us or last))
+
+    def legs(self, after_us: int | None, moment: datetime, course: Course | None = None) -> Iterator[Leg]:
+        """The legs from the beginning, or from the moment ``after_us`` of the tape on.
 
         ``moment``: now. A live replay that was away for longer than its warm-up starts anew at the warm-up.
         """
         if self.now:
-            warm = micros(moment - self.warm_up)
+            warm = (course or self.course(moment)).tape(micros(moment - self.warm_up))
             yield from as_now(self.days, self.zone, max(warm, after_us or warm))
             return
         for leg in as_recorded(self.days, self.zone, self.start_us, self.end_us, self.loop):
@@ -57,7 +98,7 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--speed",
         type=_speed,
-        help="event time per second of the clock, 1 to 3600, or max; default 1, or max as recorded",
+        help="seconds of the recording per second, 1 to 3600, or max; default 1, or max as recorded",
     )
     mode = arguments.add_mutually_exclusive_group()
     mode.add_argument(
@@ -76,8 +117,8 @@ def make_plan(options: argparse.Namespace, dataset: Dataset, recording: Recordin
     zone = dataset.city.zone
     now = options.now or not (options.as_recorded or options.speed is not None)
     speed = options.speed if options.speed is not None else 1.0 if now else math.inf
-    if now and speed != 1.0:
-        raise InputError("--now runs at the speed of the clock: leave --speed out, or say --as-recorded")
+    if now and math.isinf(speed):
+        raise InputError("--now runs with the clock: give another --speed than max, or say --as-recorded")
     start, end = _moment(options.start, zone), _moment(options.end, zone, day_after=True)
     rows = {day: count for day, count in recording.rows().items() if count}
     days = _within(rows, zone, start, end)

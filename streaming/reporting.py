@@ -51,6 +51,6 @@ def summary(events: int, rate: float, until_us: int, sender: Sender) -> str:
     if abs(behind.total_seconds()) < 86_400:
         parts.append(f"{behind.total_seconds():+.1f} s behind now")
     parts.append(f"{sender.waiting:,} unconfirmed")
-    if sender.retried or sender.refused:
-        parts.append(f"{sender.retried:,} retried, {sender.refused:,} refused")
+    if sender.refused:
+        parts.append(f"{sender.refused:,} refused")
     return ", ".join(parts)

@@ -60,6 +60,12 @@ def source_for(target: date, days: Sequence[date]) -> date:
     return chosen[target.toordinal() % len(chosen)]
 
 
+def target_for(day: date, days: Sequence[date]) -> date:
+    """The first day from ``day`` on as which ``day`` itself, one of ``days``, is replayed."""
+    targets = (day + timedelta(weeks=week) for week in range(len(days)))
+    return next(target for target in targets if source_for(target, days) == day)
+
+
 def as_now(days: Sequence[date], zone: ZoneInfo, from_us: int) -> Iterator[Leg]:
     """Legs without end whose moved times start at ``from_us`` and keep the local time of day.
 
@@ -82,8 +88,6 @@ def as_recorded(
 
     Moved, because event time that went back would be late for the stream.
     """
-    span = (max(days) - min(days)).days + 1
-    weeks = -(-span // 7)
     shift = 0
     while True:
         for day in days:
@@ -93,4 +97,10 @@ def as_recorded(
                 yield Leg(day, start, end, shift)
         if not loop:
             return
-        shift += weeks * 7 * DAY // timedelta(microseconds=1)
+        shift += round_us(days)
+
+
+def round_us(days: Sequence[date]) -> int:
+    """By how much later each round of a loop is: whole weeks that hold all its days."""
+    span = (max(days) - min(days)).days + 1
+    return -(-span // 7) * 7 * DAY // timedelta(microseconds=1)

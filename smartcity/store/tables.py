@@ -133,6 +133,37 @@ class StreamProgress(Base):
     model_version: Mapped[str | None] = mapped_column(String(32))
 
 
+class ReplayRow(Base):
+    """The replay: what is wished of it (``wish_…``, ``seek_…``; the API writes), and how it is getting on (it writes).
+
+    ``wish_number`` grows with each change of a wish, ``seek_number`` with each seek; ``done_number`` is the last wish
+    that was carried out or refused. Infinite speed: as fast as it can. ``days`` are ISO dates.
+    """
+
+    __tablename__ = "replays"
+
+    name: Mapped[str] = mapped_column(String(16), primary_key=True)
+    wish_number: Mapped[int] = mapped_column(Integer)
+    wish_paused: Mapped[bool] = mapped_column(Boolean)
+    wish_speed: Mapped[float | None] = mapped_column(Float)
+    seek_number: Mapped[int] = mapped_column(Integer)
+    seek_utc: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    done_number: Mapped[int] = mapped_column(Integer)
+    refused: Mapped[str | None] = mapped_column(String(500))
+    state: Mapped[str] = mapped_column(String(8))
+    moved_to_now: Mapped[bool] = mapped_column(Boolean)
+    loop: Mapped[bool] = mapped_column(Boolean)
+    days: Mapped[list[str]] = mapped_column(JSON)
+    from_utc: Mapped[datetime] = mapped_column(UtcDateTime)
+    to_utc: Mapped[datetime] = mapped_column(UtcDateTime)
+    speed: Mapped[float] = mapped_column(Float)
+    position_utc: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    shifted_seconds: Mapped[float | None] = mapped_column(Float)
+    events_sent: Mapped[int] = mapped_column(BigInteger)
+    events_per_second: Mapped[float] = mapped_column(Float)
+    updated_utc: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 #: ``RollupRow.cell_id`` of the whole city: what a year of it needs is then read without a row of its cells.
 WHOLE_CITY = ""
 

@@ -31,7 +31,7 @@ def test_every_endpoint_answers_as_the_openapi_document_says(client: FlaskClient
     assert set(document["paths"]) == {
         "/api/health", "/api/current-traffic", "/api/predictions", "/api/historical", "/api/hotspots",
         "/api/cell/{cell_id}", "/api/stats", "/api/config",
-        "/api/alert-rules", "/api/alert-rules/{rule_id}", "/api/alerts", "/api/model/rollback",
+        "/api/alert-rules", "/api/alert-rules/{rule_id}", "/api/alerts", "/api/model/rollback", "/api/replay",
     }  # fmt: skip
     for path, item in document["paths"].items():
         if "get" not in item:
