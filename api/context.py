@@ -139,6 +139,7 @@ class Context:
                 self.rejected_events += 1
         if windows:
             self.state.apply(windows)
+            self.pusher.told()
 
     def refresh_progress(self) -> None:
         """Ask the database how far the stream is; that is the sign of life of both."""

@@ -1,4 +1,4 @@
-"""What is sent to WebSocket clients: built from the state every ``push_seconds``, as JSON bytes, once for all."""
+"""What is sent to WebSocket clients: built from the state about every ``push_seconds``, as JSON bytes, once for all."""
 
 import logging
 import threading
@@ -43,8 +43,19 @@ def _encode(
     )
 
 
+#: Windows that came in this long ago are the stream's newest batch: no need to wait for the next.
+FRESH_SECONDS = 0.25
+#: A batch arrives in several pieces: this long after the first, all are there.
+SETTLE_SECONDS = 0.05
+#: How much longer than its interval, in parts of it, a push waits for the batch that is about to come.
+PATIENCE = 0.5
+
+
 class Pusher(threading.Thread):
-    """Publishes an update every ``seconds``, changed or not: the message is the heartbeat too.
+    """Publishes an update about every ``seconds``, changed or not: the message is the heartbeat too.
+
+    In step with the stream: once ``seconds`` have passed, with the next batch of windows that comes in, or without it
+    where none does. At a beat of its own, a push would find windows half its interval old on average.
 
     Args:
         state: cells.
@@ -73,6 +84,8 @@ class Pusher(threading.Thread):
         self._places = places
         self._alerts = alerts
         self._ending = threading.Event()
+        self._news = threading.Event()
+        self._told: float | None = None
         #: Held while a push goes out, so that a Socket.IO client joins between two pushes, never within one.
         self.lock = threading.Lock()
         self.listeners: list[Callable[[Push], None]] = []
@@ -114,19 +127,36 @@ class Pusher(threading.Thread):
             for listener in self.listeners:
                 listener(push)
 
+    def told(self) -> None:
+        """Windows came in; from any thread."""
+        self._told = time.monotonic()
+        self._news.set()
+
     def run(self) -> None:
-        """Push until stopped, at a steady beat."""
+        """Push until stopped."""
         due = time.monotonic() + self._seconds
         while not self._ending.wait(max(0.0, due - time.monotonic())):
+            self._await_windows()
+            due = time.monotonic() + self._seconds
             try:
                 self.push()
             except Exception:
                 log.exception("a push failed; the next one follows")
-            due = max(due + self._seconds, time.monotonic())
+
+    def _await_windows(self) -> None:
+        """Until the next windows are in, unless some just came, or none have come of late."""
+        self._news.clear()
+        silent = time.monotonic() - self._told if self._told is not None else None
+        if silent is None or silent > 2 * self._seconds:
+            return
+        if silent > FRESH_SECONDS and not self._news.wait(PATIENCE * self._seconds):
+            return
+        self._ending.wait(min(SETTLE_SECONDS, self._seconds / 4))
 
     def stop(self) -> None:
         """Stop pushing."""
         self._ending.set()
+        self._news.set()
         self.hub.closed = True
         if self.is_alive():
             self.join(3.0)

@@ -1,0 +1,90 @@
+"""When a push goes out: with the stream's batches, and without them where there are none."""
+
+import threading
+import time
+
+import pytest
+
+from api import push
+from api.push import Pusher
+from api.state import CityState
+
+
+class Clock:
+    """Time passes only while somebody waits."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.waits: list[float] = []
+
+
+class Waiting(threading.Event):
+    """An event whose waits are noted, and answered at once by ``answer``."""
+
+    def __init__(self, clock: Clock, answer: bool) -> None:
+        super().__init__()
+        self._clock = clock
+        self._answer = answer
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self._clock.waits.append(round(timeout or 0.0, 3))
+        return self._answer
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(push.time, "monotonic", lambda: made.now)
+    return made
+
+
+def pusher(clock: Clock, news: bool = True) -> Pusher:
+    made = Pusher(CityState(), None, None, 2.0, lambda: None)  # type: ignore[arg-type]
+    made._news = Waiting(clock, news)
+    made._ending = Waiting(clock, False)
+    return made
+
+
+def test_a_push_waits_for_the_batch_that_is_about_to_come(clock: Clock) -> None:
+    made = pusher(clock)
+    made.told()
+    clock.now += 0.9
+    made._await_windows()
+    assert clock.waits == [1.0, push.SETTLE_SECONDS]
+
+
+def test_a_push_goes_out_at_once_with_a_batch_that_just_came(clock: Clock) -> None:
+    made = pusher(clock)
+    made.told()
+    clock.now += 0.1
+    made._await_windows()
+    assert clock.waits == [push.SETTLE_SECONDS]
+
+
+def test_a_batch_that_does_not_come_is_not_waited_for_for_long(clock: Clock) -> None:
+    made = pusher(clock, news=False)
+    made.told()
+    clock.now += 1.0
+    made._await_windows()
+    assert clock.waits == [1.0]
+
+
+def test_without_a_stream_pushes_keep_their_beat(clock: Clock) -> None:
+    made = pusher(clock)
+    made._await_windows()
+    made.told()
+    clock.now += 60
+    made._await_windows()
+    assert clock.waits == []
+
+
+def test_windows_that_come_in_while_it_waits_end_the_wait() -> None:
+    made = Pusher(CityState(), None, None, 600.0, lambda: None)  # type: ignore[arg-type]
+    made.told()
+    time.sleep(push.FRESH_SECONDS + 0.05)
+    waiting = threading.Thread(target=made._await_windows)
+    waiting.start()
+    time.sleep(0.05)
+    made.told()
+    waiting.join(10)
+    assert not waiting.is_alive()
