@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     spark_driver_memory: str = "2g"
     stream_driver_memory: str = "1g"
     stream_trigger_seconds: float = Field(default=1.0, gt=0)
+    stream_metrics_host: str = Field(default="127.0.0.1", description="Where the stream's figures are to be had.")
+    stream_metrics_port: int = Field(default=5010, ge=0, le=65535, description="For Prometheus; 0: none.")
     allowed_lateness_minutes: int = Field(default=4, ge=0, description="Later events are counted, not aggregated.")
     future_tolerance_seconds: int = Field(default=60, ge=0, description="Events further ahead of now are rejected.")
     history_days: int = Field(

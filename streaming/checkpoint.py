@@ -13,6 +13,8 @@ from smartcity.errors import TrafficError
 #: Raised when the columns of the aggregation change; Spark would fail later and less clearly.
 STATE_VERSION = 1
 DEFINITION_FILE = "definition.json"
+#: Left in a checkpoint that was made anew.
+REBUILT_FILE = "rebuilt"
 #: First offset that a batch does not hold, by partition.
 Offsets = dict[int, int]
 
@@ -60,9 +62,16 @@ class Checkpoint:
         self.folder.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(wanted, indent=1))
 
-    def remove(self) -> None:
+    def rebuild(self) -> None:
         """Forget everything; the next start reads the topic from its beginning."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        (self.folder / REBUILT_FILE).touch()
+
+    @property
+    def is_rebuilt(self) -> bool:
+        """Whether windows were stored before it began: of its first ones, some events may be gone."""
+        return (self.folder / REBUILT_FILE).exists()
 
     def offsets(self, batch_id: int) -> Offsets:
         """The offsets at which a batch ends; Spark writes them before it runs the batch."""

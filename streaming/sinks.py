@@ -27,7 +27,9 @@ from smartcity.store.writer import (
     upsert_windows,
     window_row,
 )
+from streaming.balance import Balance
 from streaming.champion import ChampionWatch
+from streaming.checkpoint import Offsets
 from streaming.outbox import Outbox
 from streaming.retention import Retention
 
@@ -47,6 +49,7 @@ class Incoming:
     started_utc: datetime
     seconds_since_last: float
     newest_event_utc: datetime | None
+    end: Offsets = field(default_factory=dict)
 
     def figures(self, newest: datetime | None, good: int, rejected: int, model: str | None) -> BatchFigures:
         """The batch's figures as of now."""
@@ -69,9 +72,10 @@ class Incoming:
 class RejectedSink:
     """Takes the rejected events of one batch after another."""
 
-    def __init__(self, engine: Engine, outbox: Outbox) -> None:
+    def __init__(self, engine: Engine, outbox: Outbox, balance: Balance) -> None:
         self._engine = engine
         self._outbox = outbox
+        self._balance = balance
 
     def write(self, rows: pa.Table, batch: Incoming) -> BatchFigures:
         """Tell Kafka, then count. Raises: as ``WindowSink.write``."""
@@ -79,8 +83,9 @@ class RejectedSink:
         self._outbox.flush()
         figures = batch.figures(None, 0, len(rows), None)
         with self._engine.begin() as connection:
-            record_progress(connection, REJECTED_QUERY, figures)
-            balance_progress(connection, WINDOWS_QUERY, REJECTED_QUERY)
+            count = record_progress(connection, REJECTED_QUERY, figures)["total_rejected"]
+            late = self._balance.rejected(batch.end, count)
+            balance_progress(connection, WINDOWS_QUERY, REJECTED_QUERY, late)
         return figures
 
 
@@ -115,6 +120,8 @@ class WindowSink:
         outbox: Outbox,
         watch: ChampionWatch,
         retention: Retention,
+        balance: Balance,
+        rebuilt: bool = False,
     ) -> None:
         self._live = live
         self._profile = profile
@@ -122,6 +129,8 @@ class WindowSink:
         self._outbox = outbox
         self._watch = watch
         self._retention = retention
+        self._balance = balance
+        self._rebuilt = rebuilt
         self._counted = Counted(POSITIONS_PER_READING if live.city.place_kind is PlaceKind.SENSOR else 1)
         self._written: dict[Key, tuple[Any, ...]] = {}
         self.stages: dict[str, float] = {}
@@ -152,8 +161,9 @@ class WindowSink:
         figures = self._figures(windows, batch)
         with self._engine.begin() as connection:
             self._upsert(connection, scored, windows)
-            record_progress(connection, WINDOWS_QUERY, figures)
-            balance_progress(connection, WINDOWS_QUERY, REJECTED_QUERY)
+            totals = record_progress(connection, WINDOWS_QUERY, figures)
+            late = self._balance.windows(batch.end, totals["total_read"], totals["total_good"])
+            balance_progress(connection, WINDOWS_QUERY, REJECTED_QUERY, late)
         self._counted.keep(windows)
         at_store = time.monotonic()
         self._outbox.scored(scored)
@@ -212,7 +222,7 @@ class WindowSink:
                 scores.append(window_row(window))
             else:
                 rows.append(window_row(window) | {name: source[name] for name in MEASURED})
-        upsert_windows(connection, rows)
+        upsert_windows(connection, rows, keep_fuller=self._rebuilt)
         upsert_scores(connection, scores)
 
     def _figures(self, windows: list[dict[str, Any]], batch: Incoming) -> BatchFigures:

@@ -23,11 +23,13 @@ from smartcity.live import LiveCity
 from smartcity.settings import Settings
 from smartcity.store.engine import Engine, create_all, create_engine
 from smartcity.store.tables import REJECTED_QUERY, WINDOWS_QUERY
-from smartcity.store.writer import reset_progress
+from smartcity.store.writer import late_so_far, reset_progress
 from smartcity.topics import VEHICLE_POSITIONS
+from streaming.balance import Balance
 from streaming.champion import ChampionWatch
 from streaming.checkpoint import Checkpoint, definition
 from streaming.lag import LagMeter
+from streaming.metrics import StreamMetrics
 from streaming.outbox import Outbox
 from streaming.query import (
     SHUFFLE_PARTITIONS,
@@ -53,7 +55,7 @@ def prepare(settings: Settings, dataset: Dataset, engine: Engine, rebuild: bool)
     for query in (WINDOWS_QUERY, REJECTED_QUERY):
         checkpoint = Checkpoint(checkpoint_folder(settings, dataset.name, query), TOPIC)
         if rebuild:
-            checkpoint.remove()
+            checkpoint.rebuild()
         checkpoint.prepare(definition(dataset.city, TOPIC, SHUFFLE_PARTITIONS))
         if checkpoint.is_fresh:
             reset_progress(engine, query)
@@ -68,6 +70,8 @@ def queries(
     checkpoints: dict[str, Checkpoint],
     windows: WindowSink,
     rejected: RejectedSink,
+    lag: LagMeter,
+    metrics: StreamMetrics,
 ) -> list[SupervisedQuery]:
     """The two queries, not yet started."""
     city = dataset.city
@@ -77,16 +81,18 @@ def queries(
             lambda: changed_windows(read_topic(spark, settings).load(), settings, city),
             windows,
             checkpoints[WINDOWS_QUERY],
-            LagMeter(settings, TOPIC),
+            lag,
             settings.stream_trigger_seconds,
+            metrics,
         ),
         SupervisedQuery(
             REJECTED_QUERY,
             lambda: rejected_events(read_topic(spark, settings).load(), settings, city),
             rejected,
             checkpoints[REJECTED_QUERY],
-            LagMeter(settings, TOPIC),
+            lag,
             REJECTED_TRIGGER_SECONDS,
+            metrics,
         ),
     ]
 
@@ -137,9 +143,15 @@ def _run(settings: Settings, dataset: Dataset, rebuild: bool) -> None:
         timedelta(days=settings.rollup_days),
         timedelta(minutes=dataset.city.window_minutes),
     )
-    sink = WindowSink(live, scoring.profile, engine, Outbox(settings), watch, retention)
+    rebuilt = checkpoints[WINDOWS_QUERY].is_rebuilt
+    balance = Balance(late_so_far(engine))
+    sink = WindowSink(live, scoring.profile, engine, Outbox(settings), watch, retention, balance, rebuilt)
     sink.restore(count=not checkpoints[WINDOWS_QUERY].is_fresh)
-    running = queries(spark, settings, dataset, checkpoints, sink, RejectedSink(engine, Outbox(settings)))
+    rejected = RejectedSink(engine, Outbox(settings), balance)
+    lag, metrics = LagMeter(settings, TOPIC), StreamMetrics()
+    lag.start()
+    metrics.serve(settings)
+    running = queries(spark, settings, dataset, checkpoints, sink, rejected, lag, metrics)
     # Python runs signal handlers in the main thread only, between bytecodes: it must not sit in a call into the JVM.
     failures: list[BaseException] = []
     workers = [threading.Thread(target=_collect, args=(query.run, failures), name=query.name) for query in running]
@@ -154,6 +166,7 @@ def _run(settings: Settings, dataset: Dataset, rebuild: bool) -> None:
     for worker in workers:
         worker.join(30)
     watch.stop()
+    lag.stop()
     with suppress(Py4JError, OSError):  # a SIGTERM to the whole process group has ended the JVM already
         spark.stop()
     log.info("stopped")

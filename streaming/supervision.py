@@ -18,6 +18,7 @@ from smartcity.errors import TrafficError
 from smartcity.store.writer import BatchFigures
 from streaming.checkpoint import Checkpoint, CheckpointError, count_between
 from streaming.lag import LagMeter
+from streaming.metrics import StreamMetrics
 from streaming.sinks import Incoming
 
 #: A query that failed starts again in the same session, this often without a batch in between.
@@ -44,6 +45,7 @@ class SupervisedQuery:
         checkpoint: Checkpoint,
         lag: LagMeter,
         trigger_seconds: float,
+        metrics: StreamMetrics,
     ) -> None:
         self.name = name
         self._make = make
@@ -51,6 +53,7 @@ class SupervisedQuery:
         self._checkpoint = checkpoint
         self._lag = lag
         self._trigger = trigger_seconds
+        self._metrics = metrics
         self._failures = 0
         self._last_batch = self._last_log = time.monotonic()
         self._newest: datetime | None = None
@@ -87,13 +90,15 @@ class SupervisedQuery:
     def _write(self, rows: DataFrame, batch_id: int) -> None:
         started, now = datetime.now(UTC), time.monotonic()
         end = self._checkpoint.offsets(batch_id)
+        lags = self._lag.lag(end)
         incoming = Incoming(
             batch_id=batch_id,
             input_rows=count_between(self._checkpoint.start_offsets(batch_id), end),
-            lag_events=self._lag.lag(end),
+            lag_events=sum(lag.events for lag in lags.values()),
             started_utc=started,
             seconds_since_last=now - self._last_batch,
             newest_event_utc=self._newest,
+            end=end,
         )
         self._last_batch = now
         table = rows.toArrow()
@@ -101,13 +106,24 @@ class SupervisedQuery:
         figures = self._sink.write(table, incoming)
         self._newest = figures.newest_event_utc
         self._failures = 0
+        stages = {"spark": aggregated - now, **getattr(self._sink, "stages", {})}
+        self._metrics.batch(self.name, figures, lags, stages)
+        self._metrics.rows(table, figures.updated_utc)
         if now - self._last_log >= LOG_SECONDS:
             self._last_log = now
+            self._measure_state()
             log.info(
                 "%s batch %d: %d events, %d rows, %d rejected, lag %d, %.2f s (spark %.2f), model %s",
                 *(self.name, batch_id, incoming.input_rows, len(table), figures.rejected, incoming.lag_events),
                 *(figures.batch_seconds, aggregated - now, figures.model_version),
             )
+
+    def _measure_state(self) -> None:
+        progress = self._query.lastProgress if self._query is not None else None
+        operators = progress.stateOperators if progress is not None else []
+        if operators:
+            rows, size = (sum(getattr(one, name) for one in operators) for name in ("numRowsTotal", "memoryUsedBytes"))
+            self._metrics.state(self.name, rows, size)
 
     def _failed(self, reason: str) -> None:
         """Say what failed and wait a little. Raises: TrafficError where it failed too often or cannot pass."""

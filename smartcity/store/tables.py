@@ -113,7 +113,7 @@ class StreamProgress(Base):
     """One row per stream query: its last micro-batch in figures. Lag tools do not see Spark's offsets.
 
     ``total_read`` = ``total_good`` (in a window) + ``total_rejected`` (broke a rule) + ``total_late`` (window closed).
-    Rejected events are counted by a query of their own, seconds later; until then they stand under late.
+    Rejected events are counted by a query of their own, seconds later; late is known of what both have read.
     """
 
     __tablename__ = "stream_progress"

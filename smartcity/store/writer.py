@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Executable, Table, delete, select, update
+from sqlalchemy import Connection, Engine, Executable, Table, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from smartcity.messages import ScoredWindow
@@ -81,9 +81,14 @@ def window_row(scored: ScoredWindow, sums: WindowSums = NO_SUMS) -> Row:
     }
 
 
-def upsert_windows(connection: Connection, rows: Sequence[Row]) -> None:
-    """Insert the windows, or replace those that are there, by (cell_id, window_start_utc)."""
-    _upsert(connection, WindowRow.__table__, rows)  # type: ignore[arg-type]
+def upsert_windows(connection: Connection, rows: Sequence[Row], keep_fuller: bool = False) -> None:
+    """Insert the windows, or replace those that are there, by (cell_id, window_start_utc).
+
+    ``keep_fuller``: a stored window that has more positions stays. A stream that was made anew does not see the events
+    that the broker has deleted: of the topic's first windows it counts a part only.
+    """
+    table: Table = WindowRow.__table__  # type: ignore[assignment]
+    _upsert(connection, table, rows, least="position_count" if keep_fuller else None)
 
 
 def upsert_scores(connection: Connection, rows: Sequence[Row]) -> None:
@@ -91,8 +96,11 @@ def upsert_scores(connection: Connection, rows: Sequence[Row]) -> None:
     _upsert(connection, WindowRow.__table__, rows, keep=MEASURED)  # type: ignore[arg-type]
 
 
-def record_progress(connection: Connection, query: str, batch: BatchFigures) -> None:
-    """Bring the query's row up to ``batch``; its totals grow only where the batch was not recorded before."""
+def record_progress(connection: Connection, query: str, batch: BatchFigures) -> Row:
+    """Bring the query's row up to ``batch``; its totals grow only where the batch was not recorded before.
+
+    Returns: the row.
+    """
     table = StreamProgress.__table__
     stored = connection.execute(select(table).where(table.c.query == query)).mappings().first()
     last = stored["batch_id"] if stored else -1
@@ -113,21 +121,27 @@ def record_progress(connection: Connection, query: str, batch: BatchFigures) -> 
         "total_read": total("total_read", batch.input_rows),
         "total_good": total("total_good", batch.good),
         "total_rejected": total("total_rejected", batch.rejected),
-        "total_late": 0,
+        "total_late": total("total_late", 0),
         "model_version": batch.model_version,
     }
     _upsert(connection, table, [row])  # type: ignore[arg-type]
+    return row
 
 
-def balance_progress(connection: Connection, windows: str, rejected: str) -> None:
-    """Enter what the query ``rejected`` counted into the row of ``windows``; what is left over was late."""
+def balance_progress(connection: Connection, windows: str, rejected: str, late: int) -> None:
+    """Enter what the query ``rejected`` counted into the row of ``windows``, and how many events were late so far."""
     table = StreamProgress.__table__
     count = connection.execute(select(table.c.total_rejected).where(table.c.query == rejected)).scalar() or 0
     row = connection.execute(select(table).where(table.c.query == windows)).mappings().first()
     if row is not None:
-        late = max(row["total_read"] - row["total_good"] - count, 0)
-        values = {"total_rejected": count, "total_late": late}
+        values = {"total_rejected": count, "total_late": max(late, row["total_late"])}
         connection.execute(update(table).where(table.c.query == windows).values(values))  # type: ignore[arg-type]
+
+
+def late_so_far(engine: Engine) -> int:
+    """Events that came too late, as last recorded."""
+    with engine.connect() as connection:
+        return connection.execute(select(func.max(StreamProgress.total_late))).scalar() or 0
 
 
 def reset_progress(engine: Engine, query: str) -> None:
@@ -147,20 +161,26 @@ def upsert(connection: Connection, table: type[Base], rows: Sequence[Mapping[str
     _upsert(connection, table.__table__, rows)  # type: ignore[arg-type]
 
 
-def _upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], keep: Sequence[str] = ()) -> None:
+def _upsert(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    keep: Sequence[str] = (),
+    least: str | None = None,
+) -> None:
+    """``least``: a row is replaced only by one that has as much of this column."""
     if not rows:
         return
     key = [column.name for column in table.primary_key]
     others = [column.name for column in table.columns if column.name not in {*key, *keep}]
     # One prepared statement run for many rows: an INSERT of thousands of values would compile for longer than run.
-    connection.execute(_insert(connection.dialect.name, table, key, others), list(rows))
+    connection.execute(_insert(connection.dialect.name, table, key, others, least), list(rows))
 
 
-def _insert(dialect: str, table: Table, key: list[str], others: list[str]) -> Executable:
-    if dialect == "sqlite":
-        into_sqlite = sqlite.insert(table)
-        return into_sqlite.on_conflict_do_update(key, set_={name: into_sqlite.excluded[name] for name in others})
-    into_postgresql = postgresql.insert(table)
-    return into_postgresql.on_conflict_do_update(
-        index_elements=key, set_={name: into_postgresql.excluded[name] for name in others}
+def _insert(dialect: str, table: Table, key: list[str], others: list[str], least: str | None) -> Executable:
+    into = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+    return into.on_conflict_do_update(
+        index_elements=key,
+        set_={name: into.excluded[name] for name in others},
+        where=into.excluded[least] >= table.c[least] if least else None,
     )

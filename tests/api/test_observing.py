@@ -35,11 +35,14 @@ def test_figures_are_those_of_the_city_and_of_the_requests_made(client: FlaskCli
 
 def test_every_panel_of_the_dashboard_asks_for_a_figure_that_is_there(client: FlaskClient) -> None:
     from smartcity.settings import ROOT
+    from streaming.metrics import StreamMetrics
 
     client.get("/api/stats")
     known = {name.partition("|")[0] for name in figures(client)} | {
         "traffic_live_accuracy", "traffic_persistence_accuracy", "traffic_delay_seconds",
     }  # fmt: skip
+    own = {family.name for family in StreamMetrics().registry.collect()}
+    known |= {name + end for name in own for end in ("", "_total", "_bucket")}
     dashboard = json.loads((ROOT / "docker" / "grafana-dashboard.json").read_text())
     asked = re.findall(r"traffic_\w+", json.dumps([panel["targets"] for panel in dashboard["panels"]]))
     assert asked

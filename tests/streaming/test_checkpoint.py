@@ -54,8 +54,9 @@ def test_a_batch_holds_what_lies_between_its_offsets(checkpoint):
     assert sizes == [15, 7]
 
 
-def test_a_removed_checkpoint_is_fresh(checkpoint):
+def test_a_rebuilt_checkpoint_is_fresh_and_remembers_that_it_was_rebuilt(checkpoint):
     plan_batch(checkpoint, 0, {"0": 5})
-    assert not checkpoint.is_fresh
-    checkpoint.remove()
-    assert checkpoint.is_fresh
+    assert (checkpoint.is_fresh, checkpoint.is_rebuilt) == (False, False)
+    checkpoint.rebuild()
+    plan_batch(checkpoint, 0, {"0": 5})
+    assert (checkpoint.is_fresh, checkpoint.is_rebuilt) == (False, True)

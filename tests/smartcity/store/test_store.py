@@ -136,9 +136,11 @@ def test_what_was_read_is_good_rejected_or_late(engine):
     with engine.begin() as connection:
         record_progress(connection, "windows", batch(0, read=20, good=15))
         record_progress(connection, "rejected", batch(0, read=20, good=0, rejected=3))
-        balance_progress(connection, "windows", "rejected")
+        balance_progress(connection, "windows", "rejected", late=2)
+        record_progress(connection, "windows", batch(1, read=5, good=5))
+        balance_progress(connection, "windows", "rejected", late=1)
     found = progress(engine)["windows"]
-    assert (found["total_read"], found["total_good"], found["total_rejected"], found["total_late"]) == (20, 15, 3, 2)
+    assert (found["total_read"], found["total_good"], found["total_rejected"], found["total_late"]) == (25, 20, 3, 2)
 
 
 def test_a_window_scored_again_keeps_its_measurements(engine):
