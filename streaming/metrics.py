@@ -25,27 +25,29 @@ class StreamMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        own, query = {"registry": self.registry}, ["query"]
-        self._events = Counter("traffic_stream_events", "Events read.", query, **own)
-        self._rate = Gauge("traffic_stream_input_rate", "Events read a second, of the last batch.", query, **own)
+        own, query = self.registry, ["query"]
+        self._events = Counter("traffic_stream_events", "Events read.", query, registry=own)
+        self._rate = Gauge("traffic_stream_input_rate", "Events read a second, of the last batch.", query, registry=own)
         self._seconds = Histogram(
-            "traffic_stream_batch_seconds", "Time of a batch.", query, buckets=BATCH_BUCKETS, **own
+            "traffic_stream_batch_seconds", "Time of a batch.", query, buckets=BATCH_BUCKETS, registry=own
         )
         self._stages = Gauge(
-            "traffic_stream_stage_seconds", "Time of each part of the last batch.", ["query", "stage"], **own
+            "traffic_stream_stage_seconds", "Time of each part of the last batch.", ["query", "stage"], registry=own
         )
         lag = ["query", "partition"]
-        self._lag = Gauge("traffic_stream_partition_lag_events", "Events of the topic not read yet.", lag, **own)
-        self._age = Gauge("traffic_stream_partition_lag_seconds", "For how long they have been there.", lag, **own)
-        self._rows = Gauge("traffic_stream_state_rows", "Windows in the state.", query, **own)
-        self._bytes = Gauge("traffic_stream_state_bytes", "Memory of the state.", query, **own)
-        self._rejected = Counter("traffic_stream_rejected", "Events that break a rule.", ["reason"], **own)
-        self._model = Gauge("traffic_stream_model", "1 for the version that scores.", ["version"], **own)
+        self._lag = Gauge("traffic_stream_partition_lag_events", "Events of the topic not read yet.", lag, registry=own)
+        self._age = Gauge(
+            "traffic_stream_partition_lag_seconds", "For how long they wait.", lag, registry=own
+        )
+        self._rows = Gauge("traffic_stream_state_rows", "Windows in the state.", query, registry=own)
+        self._bytes = Gauge("traffic_stream_state_bytes", "Memory of the state.", query, registry=own)
+        self._rejected = Counter("traffic_stream_rejected", "Events that break a rule.", ["reason"], registry=own)
+        self._model = Gauge("traffic_stream_model", "1 for the version that scores.", ["version"], registry=own)
         self._latency = Histogram(
             "traffic_stream_latency_seconds",
             "Age of the newest event of a window when that was written.",
             buckets=LATENCY_BUCKETS,
-            **own,
+            registry=own,
         )
         self._version: str | None = None
 

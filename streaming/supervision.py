@@ -119,7 +119,11 @@ class SupervisedQuery:
             )
 
     def _measure_state(self) -> None:
-        progress = self._query.lastProgress if self._query is not None else None
+        """What the state held after the batch before this one; a figure, for which no batch shall fail."""
+        try:
+            progress = self._query.lastProgress if self._query is not None else None
+        except (Py4JError, OSError):
+            return
         operators = progress.stateOperators if progress is not None else []
         if operators:
             rows, size = (sum(getattr(one, name) for one in operators) for name in ("numRowsTotal", "memoryUsedBytes"))
