@@ -17,11 +17,13 @@ from pyspark.sql import DataFrame, SparkSession
 from smartcity.errors import ModelError, NoChampionError
 from smartcity.hashing import file_sha256
 from smartcity.lake import Dataset
-from smartcity.model import forest, publish, registry
+from smartcity.model import forest, publish, registry, steps
+from smartcity.model.ahead import look_ahead
 from smartcity.model.drift import Reference
 from smartcity.model.evaluation import Report, Rows, check_enough, evaluate
 from smartcity.model.gate import Decision, decide
 from smartcity.model.inputs import INPUT_NAMES
+from smartcity.model.leaves import Trees
 from smartcity.model.metrics import BOOTSTRAP_BLOCK_MINUTES, margin_interval, scores
 from smartcity.model.serving import ServingModel
 from smartcity.model.spec import (
@@ -36,7 +38,6 @@ from smartcity.model.spec import (
 from smartcity.profile import Profile
 from smartcity.settings import Settings
 from smartcity.spark.engine import Engine
-from smartcity.spark.steps import step_errors
 from smartcity.spark.tables import read_table
 from smartcity.spark.training import ForestParameters, Forests, fit_forests, score_in_spark, split_rows, thin
 from smartcity.store.engine import create_all, create_engine
@@ -47,6 +48,8 @@ from spark_jobs.causality import check_causal
 #: Rows on which ONNX and Spark must agree before a version is registered, and how closely.
 PARITY_ROWS = 2000
 PARITY_TOLERANCE = 1e-6
+#: Folder of the regressor of the ratio's change.
+CHANGE = "ratio_change"
 
 
 def export(
@@ -55,12 +58,10 @@ def export(
     """Write all that a version carries into ``folder``: Spark pipelines, ONNX, profile, spec."""
     for name, model, classes, onnx_file in (
         ("level", forests.level, 3, LEVEL_FILE),
-        ("ratio_change", forests.change, None, CHANGE_FILE),
+        (CHANGE, forests.change, None, CHANGE_FILE),
     ):
-        saved = folder / SPARK_FOLDER / name
-        model.write().overwrite().save(saved.as_uri())
-        stage = next((saved / "stages").glob("*RandomForest*"))
-        nodes = forest.read_saved_forest(stage / "data", classes)
+        model.write().overwrite().save((folder / SPARK_FOLDER / name).as_uri())
+        nodes = _saved_nodes(folder, name, classes)
         (folder / onnx_file).write_bytes(forest.to_onnx(nodes, len(INPUT_NAMES)))
     (folder / PROFILE_FILE).write_bytes(profile.to_bytes())
     spec = ModelSpec(
@@ -72,6 +73,22 @@ def export(
     )
     (folder / SPEC_FILE).write_text(spec.model_dump_json(indent=1))
     return spec
+
+
+def _saved_nodes(folder: Path, name: str, classes: int | None) -> list[forest.TreeNode]:
+    stage = next((folder / SPARK_FOLDER / name / "stages").glob("*RandomForest*"))
+    return forest.read_saved_forest(stage / "data", classes)
+
+
+def measure_steps(dataset: Dataset, folder: Path, train_rows: Rows, test_rows: Rows, report: Report) -> None:
+    """Add the speed errors of the steps before the horizon to ``report``."""
+    print("expected speeds at each step before the horizon", file=sys.stderr, flush=True)
+    parts = [steps.at_most(rows) for rows in (train_rows, test_rows)]
+    known = [(rows, look_ahead(dataset, rows)) for rows in parts]
+    trees = Trees.of(_saved_nodes(folder, CHANGE, None))
+    for step, errors in steps.step_errors(trees, *known):
+        report.speed_by_step[step * dataset.city.window_minutes] = errors
+    report.speed_methods.append(steps.METHOD)
 
 
 def parity_gap(forests: Forests, model: ServingModel, rows: DataFrame) -> float:
@@ -127,7 +144,7 @@ def train(
     train_rows, test_rows = (Rows.of(part.toArrow()) for part in (training, testing))
     check_enough(len(train_rows.label), len(test_rows.label), dataset.uri)
     parameters = ForestParameters(options.trees, options.depth, options.seed)
-    print(f"fitting 2 × {options.trees} trees on {len(train_rows.label):,} rows", file=sys.stderr, flush=True)
+    print(f"fitting 2 × {parameters.trees} trees on {len(train_rows.label):,} rows", file=sys.stderr, flush=True)
     forests = fit_forests(training, parameters)
     spec = export(forests, profile, dataset, folder, Reference.of(train_rows.features))
     model = ServingModel.load(folder, "candidate")
@@ -136,10 +153,7 @@ def train(
     report = evaluate(model, train_rows, test_rows, dataset.truth.read(day - timedelta(days=1)))
     report.extra["onnx_parity_gap"] = gap
     if options.all_steps:
-        for step in range(1, dataset.city.horizon_steps):
-            minutes = step * dataset.city.window_minutes
-            print(f"fitting expected speeds {minutes} minutes ahead", file=sys.stderr, flush=True)
-            report.speed_by_step[minutes] = step_errors(training, testing, rows, dataset.city, parameters, step)
+        measure_steps(dataset, folder, train_rows, test_rows, report)
     figures: dict[str, object] = {**report.metrics()}
     if not options.no_register:
         importance = forests.importance

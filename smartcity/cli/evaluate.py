@@ -44,7 +44,12 @@ def _table(report: dict[str, Any]) -> str:
         f"RMSE of the expected speed {report['rmse_below_persistence']:.1%} under persistence; "
         f"{report['training_rows']:,} rows to train on, {report['test_rows']:,} to test on"
     )
-    lines += ["", "RMSE of the expected speed, mph, by minutes ahead"]
+    for name, figures in report["truth_ceilings"].items():
+        lines.append(
+            f"the most there is to reach against the truth, {name.replace('_', ' ')}: "
+            f"accuracy {figures['accuracy']:.4f}, macro-F1 {figures['macro_f1']:.4f}"
+        )
+    lines += ["", f"RMSE of the expected speed, mph, by minutes ahead ({report['speed_method']})"]
     for model, figures in report["models"].items():
         steps = figures["rmse_mph_by_minutes_ahead"].items()
         lines.append("".join([f"{model:20}", *(f"{minutes + ' min':>8} {value:>7.3f}" for minutes, value in steps)]))

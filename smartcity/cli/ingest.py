@@ -11,6 +11,7 @@ import click
 from pydantic import ValidationError
 from rich.console import Console
 
+from smartcity import truth
 from smartcity.city import Bounds, City
 from smartcity.cli.ingested import say
 from smartcity.cli.progress import message, stage_progress
@@ -138,6 +139,9 @@ def _ingest(kind: str, arguments: list[str], options: dict[str, Any]) -> None:
         dataset.create(city)
     started = time.monotonic()
     stages = _run_stages(settings, kind, dataset.name, city, arguments, quiet=options["as_json"])
+    files = arguments[arguments.index("--") + 1 :] if "--" in arguments else []
+    if beside := truth.folder_beside(file for file in files if not is_remote(file)):
+        truth.load(dataset, beside)
     first = next(stage for stage in stages if stage["stage"] == kind)
     figures = {"dataset": dataset.name, "kind": kind, **{k: v for k, v in first.items() if k not in ("stage", "state")}}
     figures["ingest_seconds"] = figures.pop("seconds", None)

@@ -10,11 +10,11 @@ import pyarrow.compute as pc
 
 from smartcity.errors import MissingDataError
 from smartcity.features import FEATURE_NAMES
-from smartcity.levels import class_index
 from smartcity.model import baselines
 from smartcity.model.gate import Evaluation as GateFigures
 from smartcity.model.metrics import BOOTSTRAP_BLOCK_MINUTES, Scores, margin_interval, scores
 from smartcity.model.serving import ServingModel
+from smartcity.model.truthscore import CEILINGS, TruthScores, truth_scores
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -45,6 +45,16 @@ class Rows:
             label_ratio=table["label_ratio"].to_numpy(),
         )
 
+    def at(self, chosen: npt.NDArray[np.int64]) -> "Rows":
+        """The rows of these numbers."""
+        return Rows(
+            cells=self.cells.take(pa.array(chosen)),
+            times=self.times[chosen],
+            features=self.features[chosen],
+            label=self.label[chosen],
+            label_ratio=self.label_ratio[chosen],
+        )
+
 
 #: Names of speed errors and their values in mph.
 SpeedErrors = dict[str, float]
@@ -60,12 +70,14 @@ class Report:
     by_name: dict[str, Scores]
     speed_by_step: dict[int, dict[str, SpeedErrors]]
     margin: tuple[float, float, float]
-    truth_by_name: dict[str, dict[str, float]]
+    truth_by_name: dict[str, TruthScores]
     probabilities: Floats
     predicted: dict[str, Ints]
     training_rows: int
     test_rows: int
     extra: dict[str, float] = field(default_factory=dict)
+    #: How the speeds of the steps before the horizon were foretold, where they were.
+    speed_methods: list[str] = field(default_factory=list)
 
     def gate_figures(self) -> GateFigures:
         """What the promotion gate reads."""
@@ -128,6 +140,8 @@ class Report:
             "rmse_below_persistence": self.speed_gain(),
             "training_rows": self.training_rows,
             "test_rows": self.test_rows,
+            "speed_method": " ".join(self.speed_methods),
+            "truth_ceilings": {name: figures for name, figures in self.truth_by_name.items() if name in CEILINGS},
         }
 
 
@@ -161,7 +175,7 @@ def evaluate(model: ServingModel, train: Rows, test: Rows, truth: pa.Table | Non
         by_name={name: scores(test.label, share) for name, share in probabilities.items()},
         speed_by_step={city.horizon_steps * city.window_minutes: at_horizon},
         margin=margin_interval(test.label, predicted["model"], predicted["persistence"], blocks),
-        truth_by_name={} if truth is None or not truth.num_rows else _against_truth(model, test, predicted, truth),
+        truth_by_name={} if truth is None else truth_scores(city, test.cells, test.times, predicted, test.label, truth),
         probabilities=probabilities["model"],
         predicted=predicted,
         training_rows=len(train.label),
@@ -172,30 +186,3 @@ def evaluate(model: ServingModel, train: Rows, test: Rows, truth: pa.Table | Non
 def speed_errors(error_mph: Floats) -> SpeedErrors:
     """Root mean square and mean absolute error of expected speeds."""
     return {"rmse_mph": float(np.sqrt((error_mph**2).mean())), "mae_mph": float(np.abs(error_mph).mean())}
-
-
-def _against_truth(
-    model: ServingModel, test: Rows, predicted: dict[str, Ints], truth: pa.Table
-) -> dict[str, dict[str, float]]:
-    """Accuracy and macro-F1 against the generated city's true level at the target."""
-    from smartcity.model.metrics import confusion, macro_f1
-
-    city = model.profile.city
-    target = test.times + city.horizon_steps * city.window_seconds
-    wanted = pa.table({"cell_id": test.cells, "seconds": target, "row": np.arange(len(target))})
-    known = pa.table(
-        {
-            "cell_id": truth["cell_id"],
-            "seconds": pc.divide(pc.cast(truth["window_start_utc"], pa.int64()), 1_000_000),
-            "ratio": pc.divide(truth["true_speed_mph"], truth["true_free_flow_mph"]),
-        }
-    )
-    joined = wanted.join(known, ["cell_id", "seconds"], join_type="inner")
-    if not joined.num_rows:
-        return {}
-    rows, label = joined["row"].to_numpy(), class_index(joined["ratio"].to_numpy())
-    found = {}
-    for name, named in predicted.items():
-        matrix = confusion(label, named[rows])
-        found[name] = {"accuracy": float(np.trace(matrix) / matrix.sum()), "macro_f1": macro_f1(matrix)}
-    return found

@@ -51,6 +51,18 @@ def test_deleting_everything_after_a_window_changes_none_of_its_features(profile
         np.testing.assert_array_equal(before[name][last], after[name][last], err_msg=name)
 
 
+@settings(max_examples=25, deadline=None)
+@given(last=st.integers(min_value=60, max_value=100), order=st.permutations(range(119)))
+def test_permuting_everything_after_a_window_changes_none_of_its_features(profile, last, order):
+    whole = random_block(profile)
+    shuffled = [*range(last + 1), *(at for at in order if at > last), 119]
+    assert sorted(shuffled) == list(range(120))
+    mixed = WindowBlock(whole.first, whole.cells, *(getattr(whole, name)[shuffled] for name in COUNTS))
+    before, after = (features(estimate(block, profile)) for block in (whole, mixed))
+    for name in FEATURE_NAMES:
+        np.testing.assert_array_equal(before[name][last], after[name][last], err_msg=name)
+
+
 def test_the_check_above_catches_a_planted_leak(profile):
     whole = random_block(profile)
     state, shorter = estimate(whole, profile), estimate(cut(whole, 81), profile)

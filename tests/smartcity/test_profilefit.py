@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from smartcity.city import City
 from smartcity.columns import WINDOWS
@@ -108,3 +110,23 @@ def test_the_percentile_is_numpys_for_every_cell():
     assert np.isnan(found[3])
     for number in {0, 1, 2, 4, 5, 6}:
         assert found[number] == pytest.approx(np.percentile(values[cell == number], 85))
+
+
+@settings(max_examples=10, deadline=None)
+@given(order=st.permutations(range(6, 10)), seed=st.integers(0, 99))
+def test_permuting_the_days_after_the_split_changes_nothing_that_training_learns(order, seed):
+    random, until = np.random.default_rng(seed), MIDNIGHT + timedelta(days=6)
+
+    def day(number, like):
+        drawn = np.random.default_rng((seed, like)).uniform(5, 40, 48)
+        return windows(*((CELL, number * 1440 + 30 * n, 5, mph) for n, mph in enumerate(drawn)))
+
+    past = [day(number, number) for number in range(6)]
+    in_order = fit_profile([*past, *(day(number, number) for number in range(6, 10))], CITY, until)
+    mixed = fit_profile(
+        [*past, *(day(number, like) for number, like in zip(range(6, 10), order, strict=True))], CITY, until
+    )
+    assert mixed.to_bytes() == in_order.to_bytes()
+    moved = int(random.integers(6))
+    other = [day(number, 50 if number == moved else number) for number in range(6)]
+    assert fit_profile(other, CITY, until).to_bytes() != in_order.to_bytes()
