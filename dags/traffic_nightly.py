@@ -28,12 +28,13 @@ from typing import Any
 import pendulum
 from airflow.sdk import DAG, CronTriggerTimetable, Param, TriggerRule, task
 from airflow.sdk.exceptions import AirflowSkipException
-from wiring import DEFAULTS, FEATURES, POSITIONS, SETTINGS, TRIPS, WINDOWS, gate, span, spark_job
+from wiring import DEFAULTS, FEATURES, FILES, MACROS, POSITIONS, SETTINGS, TRIPS, WINDOWS, gate, span, spark_job
 
 from smartcity import inbox
 from smartcity.errors import MissingDataError
 from smartcity.lake import Dataset
 
+ACCEPT = {"--accept": "{{ params.accept | join(',') }}"}
 DAY = {"type": ["null", "string"], "format": "date"}
 
 with DAG(
@@ -49,6 +50,7 @@ with DAG(
     dagrun_timeout=timedelta(hours=8),
     default_args=DEFAULTS,
     tags=["traffic", "batch"],
+    user_defined_macros=MACROS,
     params={
         "dataset": Param(SETTINGS.dataset, type="string", pattern="^[A-Za-z0-9_-]+$", title="Data set"),
         "from": Param(None, **DAY, title="First day", description="City time; empty: the first day there is."),
@@ -110,19 +112,21 @@ with DAG(
         print(f"features of {days['dataset']} from {days['from']} to {days['to']} may be used")
 
     found = find_new_files()
-    clean = spark_job("clean", found, outlets=[TRIPS])
+    gate_raw = gate("raw", words={**ACCEPT, "--dataset": "{{ params.dataset }}", "--zones": "{{ params.zones or '' }}"})
+    clean = spark_job("clean", found, inlets=[FILES], outlets=[TRIPS])
     days = choose_days()
     chosen = "choose_days"
     (
         found
+        >> gate_raw
         >> clean
         >> put_away(found)
         >> days
-        >> gate("trips", chosen)
+        >> gate("trips", chosen, ACCEPT)
         >> spark_job("positions", span(chosen), inlets=[TRIPS], outlets=[POSITIONS])
         >> spark_job("windows", span(chosen), inlets=[POSITIONS], outlets=[WINDOWS])
-        >> gate("windows", chosen)
+        >> gate("windows", chosen, ACCEPT)
         >> spark_job("features", span(chosen), inlets=[WINDOWS])
-        >> gate("features", chosen)
+        >> gate("features", chosen, ACCEPT)
         >> publish_features(days)
     )

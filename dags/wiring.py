@@ -1,26 +1,35 @@
 """What all DAGs share: owners, retries, timeouts, assets, and how a Spark job, a gate and a command become tasks."""
 
+import json
 import sys
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
+from airflow.providers.apache.kafka.operators.produce import ProduceToTopicOperator
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import Asset
+from operators import Gate, SparkJob, TrainingJob, mark
 
+from smartcity import topics
+from smartcity.messages import ModelEvent
 from smartcity.settings import ROOT, Settings
 
 SETTINGS = Settings()
 
 #: The lineage in the Assets view reads as the data path.
+FILES = Asset(name="trip files", uri="traffic://inbox/files", group="traffic")
 TRIPS = Asset(name="trips", uri="traffic://lake/trips", group="traffic")
 POSITIONS = Asset(name="positions", uri="traffic://lake/positions", group="traffic")
 WINDOWS = Asset(name="windows", uri="traffic://lake/windows", group="traffic")
 #: Emitted after the last gate, so that nothing is trained on features that failed it.
 FEATURES = Asset(name="features", uri="traffic://lake/features", group="traffic")
 MODEL = Asset(name="model", uri="traffic://registry/congestion", group="traffic")
+#: The stream's forecasts, as the gate on them saw them.
+PREDICTIONS = Asset(name="predictions", uri="traffic://serving/predictions", group="traffic")
+#: Raised where the serving version no longer fits the world; retraining follows.
+DRIFT = Asset(name="drift", uri="traffic://registry/congestion/drift", group="traffic")
 
 #: Of the three slots of the pool: two cores carry one Spark job at a time, and a light task beside it.
 SPARK_SLOTS = 2
@@ -35,6 +44,11 @@ def say_what_to_do(context: Any) -> None:
     )
 
 
+#: The registry's client would try for minutes; a task that fails is tried again by Airflow, and says why.
+PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
+#: For templates: the name of a gate's line in Data Docs.
+MACROS = {"mark": mark}
+
 DEFAULTS: dict[str, Any] = {
     "owner": "traffic",
     "retries": 2,
@@ -46,55 +60,134 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-def spark_job(task_id: str, arguments: Any, **options: Any) -> SparkSubmitOperator:
+def _spark_options(task_id: str, application: str) -> dict[str, Any]:
+    return {
+        "task_id": task_id,
+        "application": str(ROOT / "spark_jobs" / f"{application}.py"),
+        "name": f"traffic {task_id}",
+        "driver_memory": SETTINGS.spark_driver_memory,
+        "env_vars": {
+            "PYTHONPATH": str(ROOT),
+            "PYSPARK_PYTHON": sys.executable,
+            "SPARK_UI_HOST": SETTINGS.spark_driver_host,
+            **PATIENCE,
+        },
+        "pool_slots": SPARK_SLOTS,
+        "execution_timeout": timedelta(hours=3),
+    }
+
+
+def spark_job(task_id: str, arguments: Any, **options: Any) -> SparkJob:
     """Run ``spark_jobs/TASK_ID.py`` by ``spark-submit`` on connection ``spark_default``."""
-    return SparkSubmitOperator(
-        task_id=task_id,
-        application=str(ROOT / "spark_jobs" / f"{task_id}.py"),
-        name=f"traffic {task_id}",
-        application_args=arguments,
-        driver_memory=SETTINGS.spark_driver_memory,
-        env_vars={"PYTHONPATH": str(ROOT), "PYSPARK_PYTHON": sys.executable},
-        pool_slots=SPARK_SLOTS,
-        **{"execution_timeout": timedelta(hours=3), **options},
-    )
+    kind = TrainingJob if task_id == "train" else SparkJob
+    return kind(application_args=arguments, **{**_spark_options(task_id, task_id), **options})
 
 
-def gate(suite: str, days: str) -> BashOperator:
-    """Check a table before anything depends on it. ``days`` is the task that chose the days.
+def mapped_spark_job(task_id: str, spans: Any, **options: Any) -> Any:
+    """The same once for each of ``spans`` (lists of arguments)."""
+    return SparkJob.partial(**{**_spark_options(task_id, task_id), **options}).expand(application_args=spans)
+
+
+def gate(suite: str, days: str = "", words: Mapping[str, str] = MappingProxyType({}), **options: Any) -> Gate:
+    """Check a table before anything depends on it.
 
     Not tried again: the same data would fail again. Values reach the shell as variables, never as part of its text.
+    Args: days: the task that chose the days. words: other options, and their values.
     """
-    return BashOperator(
+    chosen = {
+        option: f"{{{{ ti.xcom_pull('{days}')['{name}'] }}}}"
+        for option, name in (("--dataset", "dataset"), ("--from", "from"), ("--to", "to"))
+        if days
+    }
+    marked = {"--mark": "{{ mark(dag.dag_id, run_id, task.task_id) }}"}
+    variables, said = _as_variables({**chosen, **words, **marked})
+    return Gate(
         task_id=f"gate_{suite}",
-        bash_command=f'exec "$PYTHON" -m expectations {suite} --dataset "$DATASET" --from "$FROM" --to "$TO" '
-        '--accept "$ACCEPT"',
-        env={
-            "PYTHON": sys.executable,
-            "PYTHONPATH": str(ROOT),
-            "DATASET": f"{{{{ ti.xcom_pull('{days}')['dataset'] }}}}",
-            "FROM": f"{{{{ ti.xcom_pull('{days}')['from'] }}}}",
-            "TO": f"{{{{ ti.xcom_pull('{days}')['to'] }}}}",
-            "ACCEPT": "{{ params.accept | join(',') }}",
-        },
+        bash_command=f'exec "$PYTHON" -m expectations {suite}{said}',
+        env={"PYTHON": sys.executable, "PYTHONPATH": str(ROOT), **PATIENCE, **variables},
         append_env=True,
         cwd=str(ROOT),
         retries=0,
+        **options,
     )
 
 
-def command(task_id: str, name: str, words: Mapping[str, str] = MappingProxyType({}), **options: Any) -> BashOperator:
-    """Run ``./traffic NAME``. ``words``: options and their values, which reach the shell as variables only."""
-    variables = {f"WORD_{number}": value for number, value in enumerate(words.values())}
-    said = "".join(f' {option} "${variable}"' for option, variable in zip(words, variables, strict=True))
+def command(
+    task_id: str,
+    name: str,
+    words: Mapping[str, str] = MappingProxyType({}),
+    *,
+    arguments: Sequence[str] = (),
+    figures: bool = False,
+    **options: Any,
+) -> BashOperator:
+    """Run ``./traffic NAME``. Values of ``words`` (options) and ``arguments`` reach the shell as variables only.
+
+    Args: figures: ask for JSON, which is then the task's result.
+    """
+    variables, said = _as_variables(words)
+    given = {f"ARGUMENT_{number}": value for number, value in enumerate(arguments)}
+    said += "".join(f' "${variable}"' for variable in given) + (" --json" if figures else "")
     return BashOperator(
         task_id=task_id,
         bash_command=f'exec "$PYTHON" -m smartcity {name}{said}',
-        env={"PYTHON": sys.executable, "PYTHONPATH": str(ROOT), **variables},
+        env={"PYTHON": sys.executable, "PYTHONPATH": str(ROOT), **PATIENCE, **variables, **given},
         append_env=True,
         cwd=str(ROOT),
+        **({"output_processor": figures_of} if figures else {}),
         **options,
     )
+
+
+def figures_of(line: str) -> dict[str, Any]:
+    """A command's last line as figures."""
+    try:
+        return dict(json.loads(line))
+    except ValueError as error:
+        raise ValueError(f"the command did not end with its figures, but with: {line!r}") from error
+
+
+def _as_variables(words: Mapping[str, str]) -> tuple[dict[str, str], str]:
+    """Options as shell variables, and the text of a command line that names these."""
+    variables = {f"WORD_{number}": value for number, value in enumerate(words.values())}
+    return variables, "".join(f' {option} "${variable}"' for option, variable in zip(words, variables, strict=True))
+
+
+def announce(source: str, event: str) -> ProduceToTopicOperator:
+    """Tell topic ``model_events`` which version serves now: by the figures of task ``source``."""
+    names = ("version", "before", "reason")
+    return ProduceToTopicOperator(
+        task_id="announce",
+        topic=topics.MODEL_EVENTS.name,
+        producer_function=model_event,
+        producer_function_kwargs={
+            "event": event,
+            **{name: f"{{{{ ti.xcom_pull('{source}')['{name}'] | tojson }}}}" for name in names},
+        },
+        delivery_callback="wiring.must_arrive",
+    )
+
+
+def model_event(event: Any, version: str, before: str, reason: str) -> Iterator[tuple[bytes, bytes]]:
+    """Key and message; the values are JSON, as templates give them."""
+    from smartcity.model.spec import MODEL_NAME
+
+    message = ModelEvent(
+        model=MODEL_NAME,
+        event=event,
+        version=json.loads(version),
+        before=json.loads(before),
+        reason=json.loads(reason),
+        at_utc=datetime.now(UTC),
+    )
+    yield MODEL_NAME.encode(), message.model_dump_json().encode()
+    print(message.model_dump_json())
+
+
+def must_arrive(error: Any, message: Any) -> None:
+    """The provider only logs a message that was not delivered: the task would be green, having sent nothing."""
+    if error is not None:
+        raise RuntimeError(f"Kafka did not take the message for {message.topic()}: {error.str()}")
 
 
 def span(days: str) -> list[str]:

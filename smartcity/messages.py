@@ -106,6 +106,17 @@ class AlertMessage(Message):
     cleared_utc: datetime | None
 
 
+class ModelEvent(Message):
+    """Another version serves: on topic ``model_events``. Who scores follows the registry's alias; this tells people."""
+
+    model: str
+    event: Literal["promoted", "rolled_back"]
+    version: str = Field(description="The version that serves now.")
+    before: str | None = Field(description="The version that served before; None for the first.")
+    reason: str
+    at_utc: datetime
+
+
 class Snapshot(Message):
     """The whole state, sent on connect and after a gap."""
 

@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     forest_depth: int = Field(default=12, ge=1, le=20, description="Depth of a tree.")
     training_rows: int = Field(default=200_000, ge=100, description="Rows to train on at most, evenly thinned.")
 
+    promotion_approval: bool = Field(
+        default=False, description="Whether a new version that the gate lets pass waits for a person in Airflow."
+    )
     drift_stability: float = Field(
         default=0.25, gt=0, description="Population stability index of a feature from which on it counts as drift."
     )

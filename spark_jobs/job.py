@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 from smartcity.errors import TrafficError
 from smartcity.housekeeping import sweep
@@ -35,6 +36,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     """The arguments that all jobs take; a job may add its own."""
     arguments = argparse.ArgumentParser(description=description)
     arguments.add_argument("--dataset", help="name of the data set; default: TRAFFIC_DATASET")
+    arguments.add_argument("--figures", type=Path, help="also write the final line of figures to this file")
     arguments.add_argument("--from", dest="start", type=date.fromisoformat, help="first day, YYYY-MM-DD, city time")
     arguments.add_argument("--redo", action="store_true", help="make days again that are up to date")
     arguments.add_argument("--to", dest="end", type=date.fromisoformat, help="last day, included")
@@ -55,4 +57,7 @@ def run(name: str, job: Job, arguments: argparse.ArgumentParser, argv: list[str]
         sys.exit(f"{name}: {error}")
     finally:
         engine.stop()
-    print(json.dumps({"job": name, **figures, "seconds": round(time.monotonic() - started, 2)}), flush=True)
+    line = json.dumps({"job": name, **figures, "seconds": round(time.monotonic() - started, 2)})
+    if options.figures:
+        options.figures.write_text(line)
+    print(line, flush=True)

@@ -161,10 +161,13 @@ def train(
         registered = publish.log_run(settings, folder, spec, profile, report, test_rows, logged, importance)
         decision = gate(settings, report, model, test_rows)
         before = registry.champion_version(settings)
-        registry.record_decision(settings, registered.version, decision.promote, decision.reason)
-        note_decision(settings, registered.version, decision, before, report.metrics())
-        print(publish.summary(decision, registered), file=sys.stderr, flush=True)
-        figures |= {"version": registered.version, "promoted": int(decision.promote), "reason": decision.reason}
+        waits = decision.promote and options.hold
+        registry.record_decision(settings, registered.version, decision.promote, decision.reason, hold=options.hold)
+        promoted = Decision(decision.promote and not waits, decision.reason)
+        note_decision(settings, registered.version, promoted, before, report.metrics())
+        print(publish.summary(promoted, registered), file=sys.stderr, flush=True)
+        figures |= {"version": registered.version, "promoted": int(promoted.promote), "reason": decision.reason}
+        figures |= {"waits": int(waits), "before": before, "run": registry.run_address(settings, registered.run_id)}
     return report, figures
 
 
@@ -188,6 +191,9 @@ def arguments() -> argparse.ArgumentParser:
         "--max-rows", type=int, default=settings.training_rows, help="rows to train on, and to test on, at most"
     )
     parser.add_argument("--no-register", action="store_true", help="evaluate only; touch no registry")
+    parser.add_argument(
+        "--hold", action="store_true", help="promote nothing: what passes the gate waits"
+    )
     parser.add_argument(
         "--all-steps", action="store_true", help="also measure expected speeds at every step up to the horizon"
     )

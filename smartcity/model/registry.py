@@ -21,9 +21,10 @@ CHALLENGER = "challenger"
 #: Version tag with the checksum of the version's spec, which in turn carries those of its files.
 SPEC_TAG = "spec_sha256"
 REASON_TAG = "gate_reason"
-#: Version tag with what the gate said: one of ``GATE_PROMOTED`` and ``GATE_REFUSED``.
+#: Version tag with what the gate said: one of ``GATE_PROMOTED``, ``GATE_REFUSED`` and, where a person has the last
+#: word, ``GATE_WAITING``.
 GATE_TAG = "gate"
-GATE_PROMOTED, GATE_REFUSED = "promoted", "refused"
+GATE_PROMOTED, GATE_REFUSED, GATE_WAITING = "promoted", "refused", "waiting"
 #: Version tag with the champion that it replaced; what a roll-back goes back to.
 REPLACED_TAG = "replaced"
 
@@ -126,13 +127,23 @@ def register(settings: Settings, run_id: str, source: str, spec_sha256: str, tag
     return Registered(str(made.version), run_id)
 
 
-def record_decision(settings: Settings, version: str, promote: bool, reason: str) -> None:
-    """Write the gate's reason on the version and, where it says so, move the champion alias."""
+def record_decision(settings: Settings, version: str, promote: bool, reason: str, *, hold: bool = False) -> None:
+    """Write the gate's reason on the version and, where it says so and nobody is to be asked, move the champion alias.
+
+    Args: hold: a person has the last word: a version that the gate lets pass waits as it is.
+    """
     registry = client(settings)
+    said = (GATE_WAITING if hold else GATE_PROMOTED) if promote else GATE_REFUSED
     registry.set_model_version_tag(MODEL_NAME, version, REASON_TAG, reason)
-    registry.set_model_version_tag(MODEL_NAME, version, GATE_TAG, GATE_PROMOTED if promote else GATE_REFUSED)
-    if promote:
+    registry.set_model_version_tag(MODEL_NAME, version, GATE_TAG, said)
+    if promote and not hold:
         make_champion(settings, version)
+
+
+def run_address(settings: Settings, run_id: str) -> str:
+    """Where a person looks at a run in MLflow."""
+    experiment = client(settings).get_run(run_id).info.experiment_id
+    return f"{settings.mlflow}/#/experiments/{experiment}/runs/{run_id}"
 
 
 def make_champion(settings: Settings, version: str) -> str | None:

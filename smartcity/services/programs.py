@@ -75,12 +75,15 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
     """
     folder = settings.home / "airflow"
     address = f"http://127.0.0.1:{settings.airflow_port}"
-    kafka_connection = {"conn_type": "kafka", "extra": {"bootstrap.servers": settings.kafka, "group.id": "airflow"}}
+    # A task says within half a minute that Kafka does not take its message; the client would try for five.
+    kafka_extra = {"bootstrap.servers": settings.kafka, "message.timeout.ms": 30_000}
+    kafka_connection = {"conn_type": "kafka", "extra": kafka_extra}
     return {
         **base_environment(settings),
         **java.environment(settings),
         "AIRFLOW_HOME": str(folder),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "dags" / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__PARALLELISM": "2",

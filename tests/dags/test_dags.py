@@ -1,7 +1,10 @@
 """The policy that holds for every DAG, and the order of each one's tasks."""
 
 import ast
+import copy
+import json
 import os
+import runpy
 import subprocess
 import sys
 from datetime import timedelta
@@ -9,7 +12,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 
+from smartcity.messages import ModelEvent
 from smartcity.services.health import NO_DAGS
 from smartcity.services.ports import free_port
 from smartcity.services.programs import airflow_environment
@@ -17,6 +22,7 @@ from smartcity.settings import ROOT, Settings
 
 NIGHTLY = (
     "find_new_files",
+    "gate_raw",
     "clean",
     "put_away",
     "choose_days",
@@ -33,7 +39,14 @@ SOURCES = sorted((ROOT / "dags").glob("*.py"))
 
 
 def test_the_dags_are_those_of_the_platform(dags: dict) -> None:
-    assert set(dags) == {"traffic_nightly", "model_retrain", "stream_watchdog", "housekeeping"}
+    assert set(dags) == {
+        "traffic_nightly",
+        "traffic_backfill",
+        "model_retrain",
+        "model_monitor",
+        "stream_watchdog",
+        "housekeeping",
+    }
     assert {path.stem for path in SOURCES} - NO_DAGS == set(dags), "`up` waits for a DAG by the name of its file"
 
 
@@ -70,6 +83,7 @@ def test_the_nightly_tasks_run_in_this_order(dags: dict) -> None:
 def test_no_table_is_read_before_its_gate(dags: dict) -> None:
     dag = dags["traffic_nightly"]
     for reader, gate in (
+        ("clean", "gate_raw"),
         ("positions", "gate_trips"),
         ("features", "gate_windows"),
         ("publish_features", "gate_features"),
@@ -77,21 +91,88 @@ def test_no_table_is_read_before_its_gate(dags: dict) -> None:
         assert gate in dag.get_task(reader).get_flat_relative_ids(upstream=True)
 
 
-def test_retraining_follows_from_the_features_asset_alone(dags: dict) -> None:
+def test_retraining_follows_from_gated_features_and_from_drift(dags: dict) -> None:
     outlets = [
         asset.name for task in dags["traffic_nightly"].tasks for asset in task.outlets if asset.name == "features"
     ]
     assert outlets == ["features"]
     retrain = dags["model_retrain"]
-    assert [asset.name for asset in retrain.timetable.asset_condition.objects] == ["features"]
-    assert "train" in retrain.get_task("choose_dataset").downstream_task_ids
+    assert [asset.name for asset in retrain.timetable.asset_condition.objects] == ["features", "drift"]
+    order = ("choose_dataset", "train", "say_verdict", "announce")
+    for before, after in pairwise(order):
+        assert after in retrain.get_task(before).downstream_task_ids, (before, after)
+
+
+def test_a_person_has_the_last_word_where_the_settings_say_so(dags: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    import wiring
+
+    assert "approve" not in dags["model_retrain"].task_ids
+    monkeypatch.setattr(wiring, "SETTINGS", wiring.SETTINGS.model_copy(update={"promotion_approval": True}))
+    asks = runpy.run_path(str(ROOT / "dags" / "model_retrain.py"))["dag"]
+    for before, after in pairwise(("train", "say_verdict", "approve", "promote", "announce")):
+        assert after in asks.get_task(before).downstream_task_ids, (before, after)
+    approve = asks.get_task("approve")
+    assert approve.response_timeout < asks.dagrun_timeout and approve.defaults == ["Reject"]
+    assert asks.get_task("choose_dataset").python_callable(asks.params.dump(), {})[-1] == "--hold"
+    assert asks.get_task("promote").bash_command.endswith('model promote --reason "$WORD_0" "$ARGUMENT_0" --json')
+
+
+def test_the_monitor_judges_forecasts_only_where_they_are_sound_and_does_one_thing(dags: dict) -> None:
+    dag = dags["model_monitor"]
+    assert dag.get_task("gate_predictions").downstream_task_ids == {"look"}
+    decide = dag.get_task("decide")
+    assert decide.downstream_task_ids == {"roll_back", "ask_for_training"}
+    assert [asset.name for asset in dag.get_task("ask_for_training").outlets] == ["drift"]
+    seen = {"version": "2", "live": None, "reasons": [], "roll_back": None, "retrain": None}
+    choose = decide.python_callable
+    assert choose(seen) is None
+    assert choose({**seen, "retrain": "drifted"}) == "ask_for_training"
+    assert choose({**seen, "retrain": "drifted", "roll_back": "worse"}) == "roll_back"
+
+
+def test_a_backfill_is_cut_into_stretches_that_run_a_few_at_a_time(dags: dict) -> None:
+    dag = dags["traffic_backfill"]
+    order = ("choose_days", "gate_trips", "positions", "windows", "gate_windows", "features", "gate_features")
+    for before, after in pairwise((*order, "publish_features")):
+        assert after in dag.get_task(before).downstream_task_ids, (before, after)
+    cut = dag.get_task("cut").python_callable
+    days = {"dataset": "city", "from": "2025-02-27", "to": "2025-03-05"}
+    assert [words[3::2] for words in cut(days, {"days_per_task": 3})] == [
+        ["2025-02-27", "2025-03-01"],
+        ["2025-03-02", "2025-03-04"],
+        ["2025-03-05", "2025-03-05"],
+    ]
+    assert len(cut(days, {"days_per_task": 7})) == 1
+    for name, at_once in (("positions", 2), ("windows", 2), ("features", 1)):
+        task = dag.get_task(name)
+        assert task.is_mapped and task.max_active_tis_per_dagrun == at_once
+        assert task.partial_kwargs["redo"] == f"{{{{ '{name}' in params.redo }}}}"
+        assert task.pool_slots == 2
+
+
+def test_a_message_that_kafka_does_not_take_fails_its_task(dags: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the task's own operator, against a port where nobody listens."""
+    extra = {"bootstrap.servers": f"127.0.0.1:{free_port()}", "message.timeout.ms": 500, "log_level": 0}
+    monkeypatch.setenv("AIRFLOW_CONN_KAFKA_DEFAULT", json.dumps({"conn_type": "kafka", "extra": extra}))
+    task = copy.copy(dags["model_retrain"].get_task("announce"))
+    task.producer_function_kwargs = {"event": "promoted", "version": '"7"', "before": "null", "reason": '"better"'}
+    with pytest.raises(RuntimeError, match="did not take the message for model_events"):
+        task.execute({})
+
+
+def test_a_promotion_is_told_as_the_message_says(dags: dict) -> None:
+    import wiring
+
+    ((key, said),) = wiring.model_event("rolled_back", '"1"', '"2"', '"live macro-F1 \\"low\\""')
+    event = ModelEvent.model_validate_json(said)
+    assert (key, event.version, event.before, event.reason) == (b"congestion", "1", "2", 'live macro-F1 "low"')
 
 
 def test_spark_jobs_go_through_spark_submit_one_at_a_time(dags: dict) -> None:
     found = {}
-    for dag in dags.values():
+    for dag in (dags["traffic_nightly"], dags["model_retrain"]):
         for task in dag.tasks:
-            if task.task_type == "SparkSubmitOperator":
+            if isinstance(task, SparkSubmitOperator):
                 found[task.task_id] = task
     assert set(found) == SPARK_JOBS
     for name, task in found.items():
@@ -110,7 +191,7 @@ def test_the_nightly_run_is_at_two_in_the_city(dags: dict) -> None:
 def test_a_light_task_has_a_slot_beside_a_spark_job_but_a_second_job_has_none(dags: dict) -> None:
     slots = int(airflow_environment(Settings(_env_file=None))["AIRFLOW__CORE__DEFAULT_POOL_TASK_SLOT_COUNT"])
     assert f'DEFAULT_POOL_TASK_SLOT_COUNT: "{slots}"' in (ROOT / "docker-compose.yml").read_text()
-    heavy = {task.pool_slots for dag in dags.values() for task in dag.tasks if task.task_type == "SparkSubmitOperator"}
+    heavy = {task.pool_slots for dag in dags.values() for task in dag.tasks if task.task_id in SPARK_JOBS}
     assert heavy == {2} and 2 < slots < 4
     assert dags["stream_watchdog"].get_task("watch_stream").pool_slots == 1
 
@@ -144,7 +225,7 @@ def test_limits_of_the_watchdog_reach_the_shell_as_variables_only(dags: dict) ->
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
 def test_dags_import_only_airflow_and_the_core(source) -> None:
-    allowed = {"airflow", "smartcity", "pendulum", "wiring", *sys.stdlib_module_names}
+    allowed = {"airflow", "smartcity", "pendulum", "wiring", "operators", *sys.stdlib_module_names}
     for node in ast.walk(ast.parse(source.read_text())):
         names = [node.module] if isinstance(node, ast.ImportFrom) else []
         names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -154,7 +235,8 @@ def test_dags_import_only_airflow_and_the_core(source) -> None:
 
 def test_parsing_a_dag_loads_neither_spark_nor_mlflow() -> None:
     code = (
-        "import sys; sys.path.insert(0, 'dags'); import traffic_nightly, model_retrain, stream_watchdog, housekeeping; "
+        "import sys; sys.path.insert(0, 'dags'); import traffic_nightly, traffic_backfill, model_retrain; "
+        "import model_monitor, stream_watchdog, housekeeping; "
         "heavy = {'pyspark', 'mlflow', 'great_expectations'} & set(sys.modules); assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, timeout=120)

@@ -1,6 +1,7 @@
 """Each kind of broken delivery is caught by the rule named for it, before a row of it is in the lake."""
 
 import csv
+import json
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -8,9 +9,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from expectations.__main__ import main
 from expectations.outcome import Outcome
 from expectations.runner import run
 from expectations.suites import load
+from smartcity import inbox
 from smartcity.errors import NothingYetError
 from smartcity.lake import Dataset
 from smartcity.ledger import FileRecord, Ledger
@@ -108,3 +111,24 @@ def test_a_file_delivered_again_is_seen_and_a_day_may_come_in_two_parts(
     for row in late:
         row["dropoff_utc"] += timedelta(seconds=1)
     assert deliver(late).names("FAIL") == []
+
+
+def test_the_command_takes_files_anywhere_among_its_options_and_else_those_in_the_inbox(
+    trips: Rows,
+    dataset: Dataset,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("TRAFFIC_HOME", str(settings.home))
+    folder = inbox.folder(settings, dataset.name)
+    folder.mkdir(parents=True)
+    file = write(folder / "yellow_tripdata_2025-02.csv", trips)
+    main(["raw", "--dataset", "city", "--zones", "", "--mark", "nightly-run_1-gate_raw"])
+    main(["raw", "--dataset", "city", str(file), "--json"])
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    assert [line["rows"] for line in lines] == [len(trips)] * 2
+    assert "<tr id='nightly-run_1-gate_raw'>" in (settings.home / "data_docs" / "index.html").read_text()
+    file.unlink()
+    with pytest.raises(SystemExit, match="99"):
+        main(["raw", "--dataset", "city"])

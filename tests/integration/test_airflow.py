@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import Consumer
 
-from smartcity import inbox
+from smartcity import inbox, topics
 from smartcity.lake import Dataset
-from smartcity.services import programs
+from smartcity.messages import ModelEvent
+from smartcity.services import kafka, programs
+from smartcity.services.ports import free_port
 from smartcity.settings import ROOT, Settings
-from tests.integration.processes import answers_http, running, wait_for
+from tests.integration.processes import answers_http, broker, running, wait_for
 
 pytestmark = pytest.mark.integration
 
@@ -61,6 +64,17 @@ class AirflowClient:
         path = f"/api/v2/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances"
         return {task["task_id"]: task["state"] for task in self.call(path)["task_instances"]}
 
+    def links(self, run: dict[str, Any], task: str) -> dict[str, str]:
+        """A task's links by their names."""
+        path = f"/api/v2/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances/{task}/links"
+        return self.call(path)["extra_links"]
+
+    def page(self, address: str) -> str:
+        """A page of Airflow's, as somebody who is signed in sees it."""
+        request = urllib.request.Request(address, headers={"Authorization": f"Bearer {self.token}"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.read().decode()
+
     def log(self, run: dict[str, Any], task: str) -> str:
         """The end of the log of a task's last attempt."""
         path = f"/api/v2/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances/{task}"
@@ -69,8 +83,33 @@ class AirflowClient:
 
 
 @pytest.fixture(scope="module")
-def settings(service_settings: Settings, mlflow_server: str) -> Settings:
-    return service_settings
+def settings(
+    service_settings: Settings, mlflow_server: str, broker_jars: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    """The shared registry, and a broker of its own: this file and the broker's others may run side by side."""
+    found = Settings(
+        home=tmp_path_factory.mktemp("airflow"),
+        jars=service_settings.jars,
+        mlflow_port=service_settings.mlflow_port,
+        kafka_port=free_port(),
+        kafka_controller_port=free_port(),
+        airflow_port=free_port(),
+    )
+    with broker(found):
+        kafka.create_topics(found)
+        yield found
+
+
+def told(settings: Settings) -> ModelEvent:
+    """The first message of `model_events`."""
+    reader = Consumer({"bootstrap.servers": settings.kafka, "group.id": "test", "auto.offset.reset": "earliest"})
+    reader.subscribe([topics.MODEL_EVENTS.name])
+    try:
+        message = reader.poll(30)
+        assert message is not None and message.error() is None
+        return ModelEvent.model_validate_json(message.value())
+    finally:
+        reader.close()
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +168,7 @@ def test_the_nightly_run_is_green_and_a_model_follows(airflow: AirflowClient, se
     assert dataset.features.dates() == dataset.trips.dates()
     assert inbox.new_files(settings, dataset.name) == []
     gates = [json.loads(line) for line in (settings.home / "data_docs" / "runs.jsonl").read_text().splitlines()]
-    assert [gate["gate"] for gate in gates] == ["trips", "windows", "features"]
+    assert [gate["gate"] for gate in gates] == ["raw", "trips", "windows", "features"]
     assert all(gate["status"] != "failed" for gate in gates)
 
     retrain = airflow.wait_for_run("model_retrain", 300)
@@ -140,6 +179,22 @@ def test_the_nightly_run_is_green_and_a_model_follows(airflow: AirflowClient, se
         f"{settings.mlflow}/api/2.0/mlflow/registered-models/get?name=congestion", timeout=30
     ).read()
     assert json.loads(versions)["registered_model"]["latest_versions"]
+    promoted = bool(json.loads(versions)["registered_model"].get("aliases"))
+    assert states["announce"] == ("success" if promoted else "skipped")
+    if promoted:
+        event = told(settings)
+        assert (event.event, event.version, event.before) == ("promoted", "1", None)
+
+
+def test_a_gates_link_leads_to_its_line_in_data_docs_and_a_trainings_to_its_run(
+    airflow: AirflowClient, settings: Settings
+) -> None:
+    run = airflow.runs("traffic_nightly")[0]
+    docs = airflow.links(run, "gate_features")["Data Docs"]
+    page, _, mark = docs.partition("#")
+    assert f"id='{mark}'" in airflow.page(page)
+    retrain = airflow.runs("model_retrain")[0]
+    assert airflow.links(retrain, "train")["MLflow run"].startswith(f"{settings.mlflow}/#/experiments/")
 
 
 def test_a_failed_gate_stops_what_depends_on_it_and_leaves_the_lake(airflow: AirflowClient, settings: Settings) -> None:

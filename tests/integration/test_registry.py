@@ -14,7 +14,9 @@ from tests.integration.processes import registry_server
 
 pytestmark = pytest.mark.integration
 
-OPTIONS = argparse.Namespace(trees=5, depth=6, seed=7, max_rows=20_000, no_register=False, all_steps=False, report=None)
+OPTIONS = argparse.Namespace(
+    trees=5, depth=6, seed=7, max_rows=20_000, no_register=False, hold=False, all_steps=False, report=None
+)
 
 
 @pytest.fixture(scope="module")

@@ -79,7 +79,9 @@ def test_versions_are_promoted_rolled_back_the_way_they_came_and_watched(setting
     assert (newest.version, newest.aliases, newest.tags[registry.REPLACED_TAG]) == (second, ("champion",), first)
     assert oldest.aliases == ()
 
-    run = CliRunner().invoke(command, ["rollback"])
+    run = CliRunner().invoke(command, ["rollback", "--if-serving", first])
+    assert run.stdout == f"version {second} serves, not {first}: nothing to do\n", run.stderr
+    run = CliRunner().invoke(command, ["rollback", "--if-serving", second])
     assert run.stdout == f"version {first} serves again; version {second} left\n", run.stderr
     assert registry.champion_version(settings) == first
     with pytest.raises(ModelError, match="promote VERSION"):

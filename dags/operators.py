@@ -1,0 +1,107 @@
+"""A Spark job and a gate as tasks: their figures end the log and go to XCom, and the task links to its pages."""
+
+import json
+import socket
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from airflow.configuration import conf
+from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.sdk import BaseOperatorLink
+
+#: Where ``plugins/data_docs.py`` serves the pages of the gates.
+DATA_DOCS = "/data-docs"
+
+
+class SparkUiLink(BaseOperatorLink):
+    """The job's own pages at Spark's driver: there while it runs."""
+
+    name = "Spark UI (while it runs)"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """The address that the job was given when it started."""
+        return getattr(operator, "spark_ui", "")
+
+
+class ModelRunLink(BaseOperatorLink):
+    """The training's run in MLflow."""
+
+    name = "MLflow run"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """The address among the job's figures; nothing where it failed before it had one."""
+        return str(getattr(operator, "figures", {}).get("run", ""))
+
+
+class DataDocsLink(BaseOperatorLink):
+    """The gate's line in Data Docs, from where its pages are linked; also of a gate that failed."""
+
+    name = "Data Docs"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """The line is marked with the run and the task."""
+        base = conf.get("api", "base_url", fallback="").rstrip("/")
+        return f"{base}{DATA_DOCS}/index.html#{mark(ti_key.dag_id, ti_key.run_id, ti_key.task_id)}"
+
+
+def mark(dag_id: str, run_id: str, task_id: str) -> str:
+    """Name of a gate's line in Data Docs; letters and digits of what Airflow calls it."""
+    return "-".join("".join(c if c.isalnum() else "_" for c in part) for part in (dag_id, run_id, task_id))
+
+
+class SparkJob(SparkSubmitOperator):
+    """``spark-submit`` of one of our jobs. Its figures are the log's last line and the task's result.
+
+    Args: redo: a template; where it says ``True``, days that are up to date are made again.
+    """
+
+    template_fields = (*SparkSubmitOperator.template_fields, "redo")
+    operator_extra_links = (SparkUiLink(),)
+
+    def __init__(self, *, redo: str = "", **options: Any) -> None:
+        super().__init__(**options)
+        self.redo = redo
+        self.figures: dict[str, Any] = {}
+        self.spark_ui = ""
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        """Run the job and return its figures."""
+        host, port = self.env_vars["SPARK_UI_HOST"], _free_port()
+        self.spark_ui = f"http://{host}:{port}"
+        # The link shall work while the job runs; Airflow itself writes links when a task has ended.
+        context["ti"].xcom_push(key=SparkUiLink().xcom_key, value=self.spark_ui)
+        self.conf = {**(self.conf or {}), "spark.ui.port": str(port)}
+        with tempfile.TemporaryDirectory(prefix="traffic-figures-") as folder:
+            file = Path(folder) / "figures.json"
+            redo = ["--redo"] if self.redo == "True" else []
+            self.application_args = [*(self.application_args or []), *redo, "--figures", str(file)]
+            super().execute(context)
+            self.figures = json.loads(file.read_text())
+        print(told(self.figures))
+        return self.figures
+
+
+class TrainingJob(SparkJob):
+    """A Spark job that leaves a run in MLflow."""
+
+    operator_extra_links = (SparkUiLink(), ModelRunLink())
+
+
+class Gate(BashOperator):
+    """A data-quality gate, with the way to its pages."""
+
+    operator_extra_links = (DataDocsLink(),)
+
+
+def told(figures: dict[str, Any]) -> str:
+    """Figures in one line for a person."""
+    said = (f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}" for name, value in figures.items())
+    return "; ".join(said)
+
+
+def _free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
