@@ -191,9 +191,7 @@ def arguments() -> argparse.ArgumentParser:
         "--max-rows", type=int, default=settings.training_rows, help="rows to train on, and to test on, at most"
     )
     parser.add_argument("--no-register", action="store_true", help="evaluate only; touch no registry")
-    parser.add_argument(
-        "--hold", action="store_true", help="promote nothing: what passes the gate waits"
-    )
+    parser.add_argument("--hold", action="store_true", help="promote nothing: what passes the gate waits")
     parser.add_argument(
         "--all-steps", action="store_true", help="also measure expected speeds at every step up to the horizon"
     )

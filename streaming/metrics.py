@@ -36,9 +36,7 @@ class StreamMetrics:
         )
         lag = ["query", "partition"]
         self._lag = Gauge("traffic_stream_partition_lag_events", "Events of the topic not read yet.", lag, registry=own)
-        self._age = Gauge(
-            "traffic_stream_partition_lag_seconds", "For how long they wait.", lag, registry=own
-        )
+        self._age = Gauge("traffic_stream_partition_lag_seconds", "For how long they wait.", lag, registry=own)
         self._rows = Gauge("traffic_stream_state_rows", "Windows in the state.", query, registry=own)
         self._bytes = Gauge("traffic_stream_state_bytes", "Memory of the state.", query, registry=own)
         self._rejected = Counter("traffic_stream_rejected", "Events that break a rule.", ["reason"], registry=own)
