@@ -21,6 +21,12 @@ WINDOW = timedelta(minutes=2)
 NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 
 
+@pytest.fixture(autouse=True)
+def newest_window_ends_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Minutes may pass between the collection of a test and its run."""
+    monkeypatch.setitem(globals(), "NOW", datetime.now(UTC).replace(second=0, microsecond=0))
+
+
 def window(number: int, **changed: object) -> ScoredWindow:
     end = NOW - number * WINDOW
     forecast = Forecast(
