@@ -143,3 +143,19 @@ def test_nothing_seriously_hinders_on_the_landing_page(recorded: str, page: Page
     page.goto(recorded, wait_until="domcontentloaded")
     expect(page.get_by_test_id("figures")).to_be_visible()
     assert serious(page) == []
+
+
+def test_a_filter_leaves_places_out_everywhere_and_is_in_the_link(recorded: str, page: Page) -> None:
+    page.goto(f"{recorded}/dashboard#hide=low&vehicles=1", wait_until="domcontentloaded")
+    table = page.get_by_test_id("places-table").get_by_role("row")
+    expect(table).to_have_count(2, timeout=PATIENCE_MS)
+    expect(page.get_by_test_id("filter-count")).to_have_text("1 of 2 places")
+    expect(page.get_by_test_id("hotspot-row")).to_have_count(1, timeout=PATIENCE_MS)
+    expect(page.get_by_test_id("hotspot-row")).to_have_attribute("data-cell", SLOW)
+    expect(page.get_by_label("Congested places among 1 chosen")).to_be_visible(timeout=PATIENCE_MS)
+    page.get_by_role("button", name="Clear").click()
+    expect(table).to_have_count(3)
+    page.wait_for_function("() => !location.hash.includes('hide=')")
+    page.get_by_test_id("units").click()
+    expect(page.get_by_label("Mean speed")).to_contain_text("km/h")
+    expect(page.get_by_test_id("places-table")).to_contain_text("km/h")
