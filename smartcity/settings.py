@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     forest_trees: int = Field(default=50, ge=1, le=500, description="Trees of each forest that a training fits.")
     forest_depth: int = Field(default=12, ge=1, le=20, description="Depth of a tree.")
     training_rows: int = Field(default=200_000, ge=100, description="Rows to train on at most, evenly thinned.")
+    training_trials: int = Field(
+        default=4, ge=1, le=17, description="Hyper-parameters that a training tries first; 1: none but its own."
+    )
 
     promotion_approval: bool = Field(
         default=False, description="Whether a new version that the gate lets pass waits for a person in Airflow."

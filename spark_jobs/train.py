@@ -35,9 +35,11 @@ from smartcity.model.spec import (
     SPEC_FILE,
     ModelSpec,
 )
+from smartcity.model.trials import TrialRuns, unrecorded
 from smartcity.profile import Profile
 from smartcity.settings import Settings
 from smartcity.spark.engine import Engine
+from smartcity.spark.search import search
 from smartcity.spark.tables import read_table
 from smartcity.spark.training import ForestParameters, Forests, fit_forests, score_in_spark, split_rows, thin
 from smartcity.store.engine import create_all, create_engine
@@ -135,6 +137,15 @@ def train(
     spark: SparkSession, dataset: Dataset, options: argparse.Namespace, folder: Path
 ) -> tuple[Report, dict[str, object]]:
     """Train and evaluate; register unless ``options.no_register``. Returns: the report and the job's figures."""
+    if options.no_register:
+        return _train(spark, dataset, options, folder, None)
+    with publish.training_run(Settings(), dataset.name) as run_id:
+        return _train(spark, dataset, options, folder, run_id)
+
+
+def _train(
+    spark: SparkSession, dataset: Dataset, options: argparse.Namespace, folder: Path, run_id: str | None
+) -> tuple[Report, dict[str, object]]:
     settings = Settings()
     profile = Profile.load(dataset)
     maker = f"python -m spark_jobs.features --dataset {dataset.name}"
@@ -144,6 +155,9 @@ def train(
     train_rows, test_rows = (Rows.of(part.toArrow()) for part in (training, testing))
     check_enough(len(train_rows.label), len(test_rows.label), dataset.uri)
     parameters = ForestParameters(options.trees, options.depth, options.seed)
+    if options.trials > 1:
+        record = TrialRuns(settings, run_id, options.trials) if run_id else unrecorded
+        parameters = search(spark, training, dataset.city, parameters, options.trials, record)
     print(f"fitting 2 × {parameters.trees} trees on {len(train_rows.label):,} rows", file=sys.stderr, flush=True)
     forests = fit_forests(training, parameters)
     spec = export(forests, profile, dataset, folder, Reference.of(train_rows.features))
@@ -155,10 +169,10 @@ def train(
     if options.all_steps:
         measure_steps(dataset, folder, train_rows, test_rows, report)
     figures: dict[str, object] = {**report.metrics()}
-    if not options.no_register:
+    if run_id:
         importance = forests.importance
         logged = publish.parameters_of(parameters, options.max_rows)
-        registered = publish.log_run(settings, folder, spec, profile, report, test_rows, logged, importance)
+        registered = publish.log_run(settings, run_id, folder, spec, profile, report, test_rows, logged, importance)
         decision = gate(settings, report, model, test_rows)
         before = registry.champion_version(settings)
         waits = decision.promote and options.hold
@@ -189,6 +203,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=ForestParameters.seed)
     parser.add_argument(
         "--max-rows", type=int, default=settings.training_rows, help="rows to train on, and to test on, at most"
+    )
+    parser.add_argument(
+        "--trials", type=int, default=settings.training_trials, help="hyper-parameters to try first; 1: none but these"
     )
     parser.add_argument("--no-register", action="store_true", help="evaluate only; touch no registry")
     parser.add_argument("--hold", action="store_true", help="promote nothing: what passes the gate waits")

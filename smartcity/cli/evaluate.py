@@ -12,7 +12,7 @@ from smartcity.settings import Settings
 
 COLUMNS = ("accuracy", "macro_f1", "log_loss", "ece", "rmse_mph", "mae_mph", "truth_accuracy", "truth_macro_f1")
 
-EVALUATION = ("--no-register", "--all-steps")
+EVALUATION = ("--no-register", "--all-steps", "--trials", "1")
 
 
 @click.command()
@@ -44,6 +44,8 @@ def _table(report: dict[str, Any]) -> str:
         f"RMSE of the expected speed {report['rmse_below_persistence']:.1%} under persistence; "
         f"{report['training_rows']:,} rows to train on, {report['test_rows']:,} to test on"
     )
+    if report["absent_levels"]:
+        lines.append(f"no training row is {' or '.join(report['absent_levels'])}: the model gives that no chance")
     for name, figures in report["truth_ceilings"].items():
         lines.append(
             f"the most there is to reach against the truth, {name.replace('_', ' ')}: "

@@ -23,7 +23,7 @@ POLL_SECONDS = 1.0
 #: What the generator writes last.
 GENERATED_MARK = "generated.json"
 #: The first model is a smaller one: it is there to be seen soon, and the next training makes the full size.
-FIRST_MODEL = ("--trees", "30", "--depth", "11", "--max-rows", "120000")
+FIRST_MODEL = ("--trees", "30", "--depth", "11", "--max-rows", "120000", "--trials", "1")
 #: supervisord's word for a program that it has given up on.
 FATAL = "FATAL"
 

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from smartcity.errors import MissingDataError
 from smartcity.features import FEATURE_NAMES
+from smartcity.levels import CLASSES
 from smartcity.model import baselines
 from smartcity.model.gate import Evaluation as GateFigures
 from smartcity.model.metrics import BOOTSTRAP_BLOCK_MINUTES, Scores, margin_interval, scores
@@ -75,6 +76,8 @@ class Report:
     predicted: dict[str, Ints]
     training_rows: int
     test_rows: int
+    #: Levels that no training row has: the model gives them no chance.
+    absent_levels: tuple[str, ...] = ()
     extra: dict[str, float] = field(default_factory=dict)
     #: How the speeds of the steps before the horizon were foretold, where they were.
     speed_methods: list[str] = field(default_factory=list)
@@ -140,6 +143,7 @@ class Report:
             "rmse_below_persistence": self.speed_gain(),
             "training_rows": self.training_rows,
             "test_rows": self.test_rows,
+            "absent_levels": list(self.absent_levels),
             "speed_method": " ".join(self.speed_methods),
             "truth_ceilings": {name: figures for name, figures in self.truth_by_name.items() if name in CEILINGS},
         }
@@ -180,6 +184,7 @@ def evaluate(model: ServingModel, train: Rows, test: Rows, truth: pa.Table | Non
         predicted=predicted,
         training_rows=len(train.label),
         test_rows=len(test.label),
+        absent_levels=tuple(level.value for index, level in enumerate(CLASSES) if not (train.label == index).any()),
     )
 
 

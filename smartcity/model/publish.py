@@ -1,5 +1,7 @@
 """A training run on the record: parameters, figures, pictures, model card, and the registered version."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,8 +22,20 @@ from smartcity.settings import Settings
 EXPERIMENT = "congestion forecast"
 
 
+@contextmanager
+def training_run(settings: Settings, dataset: str) -> Iterator[str]:
+    """The run of a training, from its start on; it ends as failed where the training does. Gives: its id."""
+    import mlflow
+
+    mlflow.set_tracking_uri(settings.mlflow)
+    mlflow.set_experiment(EXPERIMENT)
+    with mlflow.start_run(run_name=f"{dataset} {datetime.now(UTC):%Y-%m-%d %H:%M}") as run:
+        yield run.info.run_id
+
+
 def log_run(
     settings: Settings,
+    run_id: str,
     folder: Path,
     spec: ModelSpec,
     profile: Profile,
@@ -30,35 +44,31 @@ def log_run(
     parameters: dict[str, Any],
     importance: np.ndarray,
 ) -> registry.Registered:
-    """Log one training run and register its model as challenger."""
+    """Log what a training came to into its run, which is the active one, and register its model as challenger."""
     import mlflow
 
-    mlflow.set_tracking_uri(settings.mlflow)
-    mlflow.set_experiment(EXPERIMENT)
     city = profile.city
-    with mlflow.start_run(run_name=f"{spec.dataset} {datetime.now(UTC):%Y-%m-%d %H:%M}") as run:
-        mlflow.set_tags({"dataset": spec.dataset, "city": city.name, "profile": profile.profile_id})
-        mlflow.log_params(
-            {
-                **parameters,
-                "features": len(FEATURE_NAMES),
-                "cells": len(profile.cells),
-                "training_days": len(profile.days),
-                "train_until_utc": profile.train_until_utc.isoformat(),
-                "window_minutes": city.window_minutes,
-                "horizon_minutes": city.horizon_minutes,
-            }
-        )
-        mlflow.log_metrics(report.metrics())
-        mlflow.log_figure(pictures.confusion_matrix(test.label, report.probabilities), "confusion_matrix.png")
-        mlflow.log_figure(pictures.reliability_diagram(test.label, report.probabilities), "reliability.png")
-        mlflow.log_figure(pictures.feature_importance(importance), "feature_importance.png")
-        mlflow.log_figure(_by_hour(report, test, profile), "accuracy_by_hour.png")
-        mlflow.log_figure(_by_place(report, test, profile), "errors_by_place.png")
-        mlflow.log_text(model_card(spec, profile, report), "model_card.md")
-        mlflow.log_artifacts(str(folder), "model")
-        source = f"{run.info.artifact_uri}/model"
-        run_id = run.info.run_id
+    mlflow.set_tags({"dataset": spec.dataset, "city": city.name, "profile": profile.profile_id})
+    mlflow.log_params(
+        {
+            **parameters,
+            "features": len(FEATURE_NAMES),
+            "cells": len(profile.cells),
+            "training_days": len(profile.days),
+            "train_until_utc": profile.train_until_utc.isoformat(),
+            "window_minutes": city.window_minutes,
+            "horizon_minutes": city.horizon_minutes,
+        }
+    )
+    mlflow.log_metrics(report.metrics())
+    mlflow.log_figure(pictures.confusion_matrix(test.label, report.probabilities), "confusion_matrix.png")
+    mlflow.log_figure(pictures.reliability_diagram(test.label, report.probabilities), "reliability.png")
+    mlflow.log_figure(pictures.feature_importance(importance), "feature_importance.png")
+    mlflow.log_figure(_by_hour(report, test, profile), "accuracy_by_hour.png")
+    mlflow.log_figure(_by_place(report, test, profile), "errors_by_place.png")
+    mlflow.log_text(model_card(spec, profile, report), "model_card.md")
+    mlflow.log_artifacts(str(folder), "model")
+    source = f"{mlflow.get_run(run_id).info.artifact_uri}/model"
     figures = report.by_name["model"]
     tags = {
         "dataset": spec.dataset,
@@ -107,6 +117,13 @@ Against the true level of the generated city, which no part of the training saw:
 """
 
 
+def _absent(report: Report) -> str:
+    """What training did not show, in words; nothing where it showed every level."""
+    if not report.absent_levels:
+        return ""
+    return f"No training row is `{'` or `'.join(report.absent_levels)}`: the model gives that no chance.\n\n"
+
+
 def model_card(spec: ModelSpec, profile: Profile, report: Report) -> str:
     """What the model is, what it was trained on, how good it is and where it fails, in Markdown."""
     city = profile.city
@@ -139,9 +156,9 @@ Trained on data set `{spec.dataset}`, {first} to {last} (until {profile.train_un
 Macro-F1 above persistence: {margin:+.4f} (95 % interval {low:+.4f} to {high:+.4f}).
 Root mean square error of the expected speed: {speed("model"):.2f} mph (persistence {speed("persistence"):.2f}).
 {_truth_table(report)}
-Weakest on level `{worst}`: it finds {model.recall[worst]:.0%} of them. Speeds derived from trip records are trip
-averages spread over the route: local slow-downs are blurred. Incidents that begin after the forecast was made
-cannot be foreseen.
+{_absent(report)}Weakest on level `{worst}`: it finds {model.recall[worst]:.0%} of them. Speeds derived from trip
+records are trip averages spread over the route: local slow-downs are blurred. Incidents that begin after the forecast
+was made cannot be foreseen.
 """
 
 

@@ -16,7 +16,8 @@ from smartcity.profile import Profile
 Floats = npt.NDArray[np.float64]
 
 
-def _session(path: Path) -> onnxruntime.InferenceSession:
+def onnx_session(path: Path) -> onnxruntime.InferenceSession:
+    """An exported forest, ready to run. Raises: ModelError where it cannot be read."""
     options = onnxruntime.SessionOptions()
     # One thread: a forest scores a city in milliseconds, and the cores belong to the stream.
     options.intra_op_num_threads = 1
@@ -49,7 +50,7 @@ class ServingModel:
         profile = Profile.from_bytes((folder / PROFILE_FILE).read_bytes())
         if profile.profile_id != spec.profile_id:
             raise ModelError(f"version {version}: profile {profile.profile_id} is not the one it was trained with")
-        return cls(version, spec, profile, _session(folder / LEVEL_FILE), _session(folder / CHANGE_FILE))
+        return cls(version, spec, profile, onnx_session(folder / LEVEL_FILE), onnx_session(folder / CHANGE_FILE))
 
     @property
     def city(self) -> City:

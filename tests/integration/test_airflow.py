@@ -132,6 +132,7 @@ def airflow(settings: Settings, trip_files: list[Path]) -> Iterator[AirflowClien
         "TRAFFIC_MLFLOW_TRACKING_URI": settings.mlflow,
         "TRAFFIC_FOREST_TREES": "8",
         "TRAFFIC_FOREST_DEPTH": "6",
+        "TRAFFIC_TRAINING_TRIALS": "1",
     }
     environment = {**programs.airflow_environment(settings), **names, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
     Path(environment["AIRFLOW_HOME"]).mkdir(exist_ok=True)

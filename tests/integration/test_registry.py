@@ -15,7 +15,7 @@ from tests.integration.processes import registry_server
 pytestmark = pytest.mark.integration
 
 OPTIONS = argparse.Namespace(
-    trees=5, depth=6, seed=7, max_rows=20_000, no_register=False, hold=False, all_steps=False, report=None
+    trees=5, depth=6, seed=7, max_rows=20_000, no_register=False, hold=False, all_steps=False, trials=2, report=None
 )
 
 
@@ -43,6 +43,20 @@ def test_a_run_logs_figures_and_pictures(trained):
     assert run.data.params["trees"] == "5"
     names = {item.path for item in client.list_artifacts(run.info.run_id)}
     assert {"confusion_matrix.png", "reliability.png", "feature_importance.png", "model_card.md", "model"} <= names
+
+
+def test_each_trial_is_a_run_below_its_training(trained):
+    settings, figures = trained
+    client = registry.client(settings)
+    parent = client.get_run(client.get_model_version(MODEL_NAME, str(figures["version"])).run_id)
+    below = client.search_runs([parent.info.experiment_id], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
+    tried = {(run.data.params["depth"], run.data.params["min_leaf"]) for run in below}
+    losses = [run.data.metrics["validation_log_loss"] for run in below]
+    assert len(tried) == 2 and {run.info.status for run in below} == {"FINISHED"}
+    assert (parent.data.params["depth"], parent.data.params["min_leaf"]) in tried
+    assert parent.data.metrics["best_validation_log_loss"] == min(losses)
+    progress = client.get_metric_history(parent.info.run_id, "trials_done")
+    assert [point.value for point in progress] == [1, 2]
 
 
 def test_the_gate_leaves_its_reason_on_the_version(trained):

@@ -6,32 +6,51 @@ import random
 import signal
 import sys
 import time
+from argparse import Namespace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import h3
+import mlflow
+import numpy as np
+import onnx
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
+from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks._events import from_tomorrow, poison
 from benchmarks._oracle import differences, expected, stored
 from smartcity import columns
 from smartcity.events import encode_fields
+from smartcity.features import FEATURE_NAMES
+from smartcity.grid import CellGrid
+from smartcity.hashing import file_sha256
 from smartcity.lake import Dataset
+from smartcity.levels import CLASSES, Level
 from smartcity.messages import ScoredWindow
+from smartcity.model import registry
+from smartcity.model.forest import IR_VERSION, OPSET
+from smartcity.model.inputs import INPUT_NAMES
+from smartcity.model.serving import ServingModel
+from smartcity.model.spec import CHANGE_FILE, LEVEL_FILE, PROFILE_FILE, SERVED_FILES, SPEC_FILE, ModelSpec
 from smartcity.services import kafka
 from smartcity.services.ports import free_port
 from smartcity.settings import Settings
 from smartcity.store.engine import create_all, create_engine
 from smartcity.store.reader import progress, scored_windows
 from smartcity.topics import DASHBOARD_EVENTS, VEHICLE_POSITIONS, VEHICLE_POSITIONS_REJECTED
+from spark_jobs import features, windows
+from spark_jobs.job import Span
 from tests.integration.processes import broker, running, wait_for
 from tests.streaming.profiles import even_profile
 
 pytestmark = pytest.mark.integration
 
 START = datetime(2024, 3, 4, 12, 0, tzinfo=UTC)
-SECONDS = 420
+#: Longer than the features look back.
+SECONDS = 112 * 60
 
 
 @pytest.fixture(scope="module")
@@ -46,15 +65,70 @@ def settings(tmp_path_factory, service_settings, broker_jars):
         spark_master="local[2]",
         _env_file=None,
     )
+    own = own.model_copy(update={"mlflow_tracking_uri": f"sqlite:///{own.home}/mlflow.db"})
     with broker(own):
         kafka.create_topics(own)
         yield own
+    mlflow.set_tracking_uri(None)
 
 
 def fit_a_profile(dataset):
+    """A profile whose places differ; of one of those that the events visit it knows nothing."""
     dataset.create(dataset.city)
-    cell = h3.latlng_to_cell(40.72, -73.99, dataset.city.h3_resolution)
-    even_profile(dataset.city, (cell,), START - timedelta(days=1)).save(dataset)
+    cells = sorted({h3.latlng_to_cell(*row[2:4], dataset.city.h3_resolution) for row in events()})[1:]
+    chance = np.random.default_rng(1)
+    even = even_profile(dataset.city, tuple(cells), START - timedelta(days=1))
+    profile = replace(
+        even,
+        free_flow_mph=chance.uniform(25, 45, len(cells)),
+        ratio_mean=chance.uniform(0.5, 0.9, len(cells)),
+        counts=chance.integers(0, 90, even.counts.shape).astype(float),
+        ratio_sums=chance.uniform(0, 70, even.ratio_sums.shape),
+    )
+    profile.save(dataset)
+    return profile
+
+
+def projection(targets, seed, offset):
+    """A model whose outputs are random sums of all its inputs: no input can differ without them."""
+    weights = np.random.default_rng(seed).normal(0, 0.002, (len(INPUT_NAMES), targets))
+    graph = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["features", "weights"], ["sum"]),
+            helper.make_node("Add", ["sum", "b"], ["values"]),
+        ],
+        "projection",
+        [helper.make_tensor_value_info("features", TensorProto.DOUBLE, [None, len(INPUT_NAMES)])],
+        [helper.make_tensor_value_info("values", TensorProto.DOUBLE, [None, targets])],
+        [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(np.array(offset), "b")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def a_champion(settings, dataset, profile):
+    """Register it, as a training does, and let it serve. Returns: the same version, loaded for the batch."""
+    folder = settings.home / "version"
+    folder.mkdir()
+    (folder / LEVEL_FILE).write_bytes(projection(len(CLASSES), 3, 1.0))
+    (folder / CHANGE_FILE).write_bytes(projection(1, 4, 0.0))
+    (folder / PROFILE_FILE).write_bytes(profile.to_bytes())
+    spec = ModelSpec(
+        city=dataset.city,
+        dataset=dataset.name,
+        profile_id=profile.profile_id,
+        sha256={name: file_sha256(folder / name) for name in SERVED_FILES},
+    )
+    (folder / SPEC_FILE).write_text(spec.model_dump_json())
+    mlflow.set_tracking_uri(settings.mlflow)
+    experiment = mlflow.create_experiment("stream", artifact_location=(settings.home / "artifacts").as_uri())
+    with mlflow.start_run(experiment_id=experiment) as run:
+        mlflow.log_artifacts(str(folder), "model")
+    sha256 = file_sha256(folder / SPEC_FILE)
+    made = registry.register(settings, run.info.run_id, f"{run.info.artifact_uri}/model", sha256, {"macro_f1": "0.5"})
+    registry.record_decision(settings, made.version, True, "for this test")
+    return ServingModel.load(folder, made.version)
 
 
 def log_of(settings, module):
@@ -66,7 +140,8 @@ def started(settings, module, *arguments):
     names = ("home", "jars", "kafka_port", "kafka_controller_port", "mlflow_port")
     values = {f"TRAFFIC_{name.upper()}": str(getattr(settings, name)) for name in names}
     command = [sys.executable, "-m", module, *arguments]
-    return running(command, log_of(settings, module), {**values, "TRAFFIC_STREAM_DRIVER_MEMORY": "1g"})
+    values |= {"TRAFFIC_STREAM_DRIVER_MEMORY": "1g", "TRAFFIC_MLFLOW_TRACKING_URI": settings.mlflow}
+    return running(command, log_of(settings, module), values)
 
 
 def kill(process):
@@ -75,11 +150,11 @@ def kill(process):
 
 
 def events():
-    """Positions of 40 vehicles over seven minutes, one in five shuffled by up to three minutes."""
+    """Positions of 40 vehicles, one in five shuffled by up to three minutes."""
     chance = random.Random(7)
     rows = []
     for second in range(SECONDS):
-        for vehicle in range(second % 10, 40, 10):
+        for vehicle in range(second % 60, 40, 60):
             moment = START + timedelta(seconds=second, microseconds=chance.randrange(1_000_000))
             at = (40.70 + chance.random() * 0.05, -74.01 + chance.random() * 0.05)
             delay = chance.randrange(180) if chance.random() < 0.2 else 0
@@ -90,6 +165,49 @@ def events():
 def as_table(rows):
     names = ("vehicle_id", "timestamp_utc", "latitude", "longitude", "speed_mph")
     return pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
+
+
+def batch_of(spark, dataset, rows):
+    """Features of the same positions by the nightly jobs: (cell, window) by row, and the rows."""
+    vehicle, moment, latitude, longitude, speed = zip(*rows, strict=True)
+    positions = {
+        "vehicle_id": vehicle,
+        "trip_id": pa.nulls(len(rows), pa.string()),
+        "timestamp_utc": pa.array(moment, columns.UTC_TIMESTAMP),
+        "latitude": latitude,
+        "longitude": longitude,
+        "speed_mph": speed,
+        "cell_id": CellGrid.of(dataset.city).cells(np.array(latitude), np.array(longitude)),
+        "date": [START.date()] * len(rows),
+    }
+    dataset.positions.write(pa.table(positions))
+    options = Namespace(refit_profile=False)
+    windows.job(spark, dataset, Span(), options)
+    features.job(spark, dataset, Span(), options)
+    made = dataset.features.read()
+    # Live ends with the newest event, a day of the batch at midnight.
+    newest = max(dataset.windows.read()["window_start_utc"].to_pylist())
+    made = made.filter(pc.less_equal(made["window_start_utc"], pa.scalar(newest, columns.UTC_TIMESTAMP)))
+    return made
+
+
+def assert_scored_alike(live, made, model):
+    """The same keys; and sums over all features, so the features too, within 1e-9 each."""
+    keys = list(zip(made["cell_id"].to_pylist(), made["window_start_utc"].to_pylist(), strict=True))
+    assert {(window.cell_id, window.window_start_utc) for window in live} == set(keys)
+    by_key = {(window.cell_id, window.window_start_utc): window for window in live}
+    given = np.column_stack([made[name].to_numpy() for name in FEATURE_NAMES])
+    forecasts = [by_key[key].forecast for key in keys]
+    assert {forecast.model_version for forecast in forecasts} == {model.version}
+    shares = np.array([[f.probability_low, f.probability_medium, f.probability_high] for f in forecasts])
+    # The weights are 0.002: a feature that is off by 1e-9 moves a sum by 2e-12.
+    np.testing.assert_allclose(shares, model.probabilities(given), rtol=0, atol=2e-12)
+    ratio, free_flow = made["ratio_now"].to_numpy(), made["cell_free_flow_mph"].to_numpy()
+    speeds = np.maximum(ratio + model.ratio_change(given), 0) * free_flow
+    np.testing.assert_allclose([f.expected_speed_mph for f in forecasts], speeds, rtol=0, atol=1e-10)
+    np.testing.assert_allclose([by_key[key].ratio for key in keys], ratio, rtol=0, atol=1e-12)
+    known = [by_key[key].level is not Level.UNKNOWN for key in keys]
+    assert known == made["known_now"].to_pylist() and any(known) and not all(known)
 
 
 def produce(settings, messages):
@@ -114,11 +232,11 @@ def consume(settings, topic):
     return found
 
 
-def test_the_database_equals_a_plain_count_also_after_the_stream_was_killed(settings):
+def test_the_database_equals_a_plain_count_and_the_batch_also_after_the_stream_was_killed(settings, spark):
     dataset, engine = Dataset.of(settings), create_engine(settings)
     # The file is there before its tables are: who asks between the two finds none.
     create_all(engine)
-    fit_a_profile(dataset)
+    model = a_champion(settings, dataset, fit_a_profile(dataset))
     rows, log = events(), log_of(settings, "streaming.stream")
     messages = [(row[0].encode(), encode_fields(*row, None)) for row in rows]
     broken = poison()
@@ -150,7 +268,9 @@ def test_the_database_equals_a_plain_count_also_after_the_stream_was_killed(sett
     figures = progress(engine)["windows"]
     counts = tuple(figures[name] for name in ("total_read", "total_good", "total_rejected", "total_late"))
     assert counts == (len(messages), len(rows), len(reasons), 0)
-    assert figures["model_version"] == "persistence"
+    assert figures["model_version"] == model.version
+    made = batch_of(spark, dataset, rows)
+    assert_scored_alike(scored_windows(engine, START - timedelta(days=1)), made, model)
 
     told = {key: json.loads(value) for key, value in consume(settings, VEHICLE_POSITIONS_REJECTED.name)}
     assert sorted(message["reason"] for message in told.values()) == reasons

@@ -8,6 +8,8 @@ from pyspark.sql import functions as F
 
 from smartcity.errors import MissingDataError, ModelError
 from smartcity.features import FEATURE_NAMES
+from smartcity.model.evaluation import Rows, evaluate
+from smartcity.model.publish import model_card
 from smartcity.model.serving import ServingModel
 from smartcity.model.spec import LEVEL_FILE
 from smartcity.profile import Profile
@@ -15,7 +17,9 @@ from smartcity.spark.tables import read_table
 from smartcity.spark.training import ForestParameters, fit_forests, score_in_spark, split_rows
 from spark_jobs.train import export, train
 
-OPTIONS = argparse.Namespace(trees=5, depth=5, seed=7, max_rows=20_000, no_register=True, all_steps=True, report=None)
+OPTIONS = argparse.Namespace(
+    trees=5, depth=5, seed=7, max_rows=20_000, no_register=True, all_steps=True, trials=1, report=None
+)
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +89,22 @@ def test_speed_errors_are_told_for_each_step_up_to_the_horizon_and_their_mean(ru
     # Ten minutes are shared by most of a target so near: what is, stays.
     near = report.speed_by_step[2]
     assert near["persistence"]["rmse_mph"] < near["majority"]["rmse_mph"]
+
+
+def test_a_level_that_training_does_not_show_is_named_and_gets_no_chance(spark, small_dataset, rows, tmp_path):
+    profile = Profile.load(small_dataset)
+    training, testing = split_rows(rows, profile)
+    training = training.where("label != 2").persist()
+    forests = fit_forests(training, ForestParameters(trees=3, depth=4))
+    export(forests, profile, small_dataset, tmp_path)
+    model = ServingModel.load(tmp_path, "test")
+    before, after = (Rows.of(part.toArrow()) for part in (training, testing))
+    report = evaluate(model, before, after)
+    assert (after.label == 2).any() and report.absent_levels == ("high",)
+    assert report.probabilities.shape == (len(after.label), 3)
+    assert not report.probabilities[:, 2].any()
+    assert all(np.isfinite(value) for value in report.metrics().values())
+    assert "No training row is `high`" in model_card(model.spec, profile, report)
 
 
 def test_next_to_nothing_is_refused_with_the_counts(spark, small_dataset, tmp_path, monkeypatch):
