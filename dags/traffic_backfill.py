@@ -22,7 +22,20 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, task
 from airflow.sdk.exceptions import AirflowSkipException
-from wiring import DEFAULTS, FEATURES, MACROS, POSITIONS, SETTINGS, WINDOWS, gate, mapped_spark_job
+from wiring import (
+    ACCEPT,
+    DEFAULTS,
+    FEATURES,
+    MACROS,
+    POSITIONS,
+    SETTINGS,
+    WINDOWS,
+    days_asked,
+    gate,
+    mapped_spark_job,
+    rules_to_accept,
+    tell_of_features,
+)
 
 from smartcity import inbox
 from smartcity.errors import MissingDataError
@@ -31,8 +44,6 @@ from smartcity.lake import Dataset
 JOBS = ("positions", "windows", "features")
 #: Beside the pool, which holds the heavy tasks of all DAGs: so many stretches of one run at once.
 AT_ONCE = 2
-ACCEPT = {"--accept": "{{ params.accept | join(',') }}"}
-DAY = {"type": ["null", "string"], "format": "date"}
 
 with DAG(
     dag_id="traffic_backfill",
@@ -48,9 +59,7 @@ with DAG(
     tags=["traffic", "batch"],
     user_defined_macros=MACROS,
     params={
-        "dataset": Param(SETTINGS.dataset, type="string", pattern="^[A-Za-z0-9_-]+$", title="Data set"),
-        "from": Param(None, **DAY, title="First day", description="City time; empty: the first day there is."),
-        "to": Param(None, **DAY, title="Last day", description="Included; empty: the last day there is."),
+        **days_asked(),
         "redo": Param(
             [*JOBS],
             type="array",
@@ -62,9 +71,7 @@ with DAG(
         "days_per_task": Param(
             7, type="integer", minimum=1, maximum=366, title="Days per task", description="A start of Spark each."
         ),
-        "accept": Param(
-            [], type="array", items={"type": "string"}, title="Rules to accept", description="As SUITE.RULE."
-        ),
+        "accept": rules_to_accept(),
         "train": Param(True, type="boolean", title="Train afterwards", description="By updating the asset `features`."),
     },
 ) as dag:
@@ -100,8 +107,7 @@ with DAG(
         """Tell who waits for features that they passed their gate."""
         if not params["train"]:
             raise AirflowSkipException("no training asked for")
-        outlet_events[FEATURES].extra = days
-        print(f"features of {days['dataset']} from {days['from']} to {days['to']} may be used")
+        tell_of_features(days, outlet_events)
 
     days = choose_days()
     stretches = cut(days)

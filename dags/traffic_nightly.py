@@ -28,14 +28,27 @@ from typing import Any
 import pendulum
 from airflow.sdk import DAG, CronTriggerTimetable, Param, TriggerRule, task
 from airflow.sdk.exceptions import AirflowSkipException
-from wiring import DEFAULTS, FEATURES, FILES, MACROS, POSITIONS, SETTINGS, TRIPS, WINDOWS, gate, span, spark_job
+from wiring import (
+    ACCEPT,
+    DEFAULTS,
+    FEATURES,
+    FILES,
+    MACROS,
+    POSITIONS,
+    SETTINGS,
+    TRIPS,
+    WINDOWS,
+    days_asked,
+    gate,
+    rules_to_accept,
+    span,
+    spark_job,
+    tell_of_features,
+)
 
 from smartcity import inbox
 from smartcity.errors import MissingDataError
 from smartcity.lake import Dataset
-
-ACCEPT = {"--accept": "{{ params.accept | join(',') }}"}
-DAY = {"type": ["null", "string"], "format": "date"}
 
 with DAG(
     dag_id="traffic_nightly",
@@ -52,22 +65,14 @@ with DAG(
     tags=["traffic", "batch"],
     user_defined_macros=MACROS,
     params={
-        "dataset": Param(SETTINGS.dataset, type="string", pattern="^[A-Za-z0-9_-]+$", title="Data set"),
-        "from": Param(None, **DAY, title="First day", description="City time; empty: the first day there is."),
-        "to": Param(None, **DAY, title="Last day", description="Included; empty: the last day there is."),
+        **days_asked(),
         "zones": Param(
             None,
             type=["null", "string"],
             title="Zone polygons",
             description="Shapefile for trip files with location ids instead of coordinates.",
         ),
-        "accept": Param(
-            [],
-            type="array",
-            items={"type": "string"},
-            title="Rules to accept",
-            description="Broken gate rules that shall not stop this run, as SUITE.RULE.",
-        ),
+        "accept": rules_to_accept(),
     },
 ) as dag:
 
@@ -108,8 +113,7 @@ with DAG(
     @task(outlets=[FEATURES])
     def publish_features(days: dict[str, str], outlet_events: Any) -> None:
         """Tell who waits for features that they passed their gate."""
-        outlet_events[FEATURES].extra = days
-        print(f"features of {days['dataset']} from {days['from']} to {days['to']} may be used")
+        tell_of_features(days, outlet_events)
 
     found = find_new_files()
     gate_raw = gate("raw", words={**ACCEPT, "--dataset": "{{ params.dataset }}", "--zones": "{{ params.zones or '' }}"})

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.providers.apache.kafka.operators.produce import ProduceToTopicOperator
 from airflow.providers.standard.operators.bash import BashOperator
-from airflow.sdk import Asset
+from airflow.sdk import Asset, Param
 from operators import Gate, SparkJob, TrainingJob, mark
 
 from smartcity import topics
@@ -60,6 +60,37 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
+#: What a person accepts in the form, for ``words`` of a gate.
+ACCEPT = {"--accept": "{{ params.accept | join(',') }}"}
+_DAY = {"type": ["null", "string"], "format": "date"}
+
+
+def days_asked() -> dict[str, Param]:
+    """Fields of a form: the data set and its days."""
+    return {
+        "dataset": Param(SETTINGS.dataset, type="string", pattern="^[A-Za-z0-9_-]+$", title="Data set"),
+        "from": Param(None, **_DAY, title="First day", description="City time; empty: the first day there is."),
+        "to": Param(None, **_DAY, title="Last day", description="Included; empty: the last day there is."),
+    }
+
+
+def rules_to_accept() -> Param:
+    """Field of a form: what ``ACCEPT`` hands on to the gates."""
+    return Param(
+        [],
+        type="array",
+        items={"type": "string"},
+        title="Rules to accept",
+        description="Broken gate rules that shall not stop this run, as SUITE.RULE.",
+    )
+
+
+def tell_of_features(days: Mapping[str, str], outlet_events: Any) -> None:
+    """Tell who waits for features that those of ``days`` passed their gate."""
+    outlet_events[FEATURES].extra = dict(days)
+    print(f"features of {days['dataset']} from {days['from']} to {days['to']} may be used")
+
+
 def _spark_options(task_id: str, application: str) -> dict[str, Any]:
     return {
         "task_id": task_id,
@@ -94,11 +125,7 @@ def gate(suite: str, days: str = "", words: Mapping[str, str] = MappingProxyType
     Not tried again: the same data would fail again. Values reach the shell as variables, never as part of its text.
     Args: days: the task that chose the days. words: other options, and their values.
     """
-    chosen = {
-        option: f"{{{{ ti.xcom_pull('{days}')['{name}'] }}}}"
-        for option, name in (("--dataset", "dataset"), ("--from", "from"), ("--to", "to"))
-        if days
-    }
+    chosen = _chosen(days) if days else {}
     marked = {"--mark": "{{ mark(dag.dag_id, run_id, task.task_id) }}"}
     variables, said = _as_variables({**chosen, **words, **marked})
     return Gate(
@@ -192,11 +219,8 @@ def must_arrive(error: Any, message: Any) -> None:
 
 def span(days: str) -> list[str]:
     """Arguments of a Spark job for the days that task ``days`` chose."""
-    return [
-        "--dataset",
-        f"{{{{ ti.xcom_pull('{days}')['dataset'] }}}}",
-        "--from",
-        f"{{{{ ti.xcom_pull('{days}')['from'] }}}}",
-        "--to",
-        f"{{{{ ti.xcom_pull('{days}')['to'] }}}}",
-    ]
+    return [word for option_and_value in _chosen(days).items() for word in option_and_value]
+
+
+def _chosen(days: str) -> dict[str, str]:
+    return {f"--{name}": f"{{{{ ti.xcom_pull('{days}')['{name}'] }}}}" for name in ("dataset", "from", "to")}
