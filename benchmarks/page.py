@@ -12,28 +12,18 @@ changes a tenth of the cells.
 import argparse
 import json
 import os
-import shutil
 import statistics
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page
 
+from benchmarks._browser import chromium
 from benchmarks._load import seed, served
-from smartcity.errors import InputError
 from smartcity.settings import Settings
 
-FLAGS = [
-    "--no-sandbox",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--ignore-gpu-blocklist",
-    "--disable-background-networking",
-    "--no-first-run",
-]
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PATIENCE_MS = 180_000
 #: Notes, from the page's first line of script on, when a figure and the map stand, and every long task.
 WATCH = """
@@ -107,9 +97,6 @@ def main() -> None:
     parser.add_argument("--loads", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    program = next((path for path in map(shutil.which, NAMES) if path), None)
-    if program is None:
-        raise InputError(f"there is no browser; install one of: {', '.join(NAMES)}")
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         seed(Settings(home=home), options.cells, 30)
@@ -118,8 +105,7 @@ def main() -> None:
             "FEED_CHANGED": str(options.cells // 10),
             "FEED_VEHICLES": str(options.vehicles),
         }
-        with served("benchmarks._feed", home, **feed) as (port, _), sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        with served("benchmarks._feed", home, **feed) as (port, _), chromium() as browser:
             figures, maps = [], []
             for turn in range(options.loads):
                 page = _opened(browser, f"http://127.0.0.1:{port}/dashboard")
@@ -137,7 +123,6 @@ def main() -> None:
                 "load_average": round(os.getloadavg()[0], 1),
                 "cores": os.cpu_count(),
             }
-            browser.close()
     sys.stdout.write(json.dumps(result) + "\n" if options.json else "".join(f"{k}: {v}\n" for k, v in result.items()))
 
 

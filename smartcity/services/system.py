@@ -31,7 +31,7 @@ class Tool:
 
 CHROMIUM = Tool(
     "Chromium",
-    ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
+    ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"),
     (
         "Applications/Chromium.app/Contents/MacOS/Chromium",
         "Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
