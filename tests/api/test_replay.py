@@ -1,7 +1,7 @@
 """Control of the replay through the API: with the token only, and only what the replay can do."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,30 +11,13 @@ from api.app import create_app
 from api.context import Context
 from smartcity.settings import Settings
 from smartcity.store.replay import Wish, begin, wish_of
+from tests.replays import NOON, figures
 
-NOON = datetime(2016, 1, 5, 17, tzinfo=UTC)
 HEADERS = {"Authorization": "Bearer secret"}
 
 
 def run_a_replay(context: Context, **changes: Any) -> None:
-    figures = {
-        "state": "running",
-        "moved_to_now": True,
-        "loop": True,
-        "days": ["2016-01-05"],
-        "from_utc": NOON - timedelta(hours=12),
-        "to_utc": NOON + timedelta(hours=12),
-        "speed": 1.0,
-        "position_utc": NOON,
-        "shifted_seconds": 12.5,
-        "events_sent": 7,
-        "events_per_second": 3.0,
-        "done_number": 0,
-        "refused": None,
-        "updated_utc": datetime.now(UTC),
-        **changes,
-    }
-    begin(context.engine, Wish(0, False, None, 0, None), figures, keep=False)
+    begin(context.engine, Wish(0, False, None, 0, None), figures(**changes), keep=False)
 
 
 @pytest.fixture

@@ -9,10 +9,15 @@ from smartcity import topics
 from smartcity.services import kafka
 from smartcity.services.ports import free_port
 from smartcity.settings import Settings
-from smartcity.watch import observe
+from smartcity.watch import Observed, observe
 from tests.integration.processes import broker
 
 pytestmark = pytest.mark.integration
+
+
+def answered(settings: Settings) -> Observed:
+    """What is seen once the broker answers: one that has just started may take longer than a look waits."""
+    return next(seen for seen in (observe(settings) for _ in range(10)) if seen.broker_answers)
 
 
 def test_sees_when_the_newest_event_was_sent(tmp_path, service_settings, broker_jars) -> None:
@@ -30,10 +35,8 @@ def test_sees_when_the_newest_event_was_sent(tmp_path, service_settings, broker_
             assert producer.flush(20) == 0
 
         send("taxi_1", 3600)
-        # A broker that has just started may take longer than the look waits.
-        observed = next(seen for seen in (observe(settings) for _ in range(10)) if seen.broker_answers)
+        observed = answered(settings)
         assert observed.stream is None
         assert 3600 <= observed.topic_silent_seconds < 7200
         send("taxi_2", 60)
-        observed = next(seen for seen in (observe(settings) for _ in range(10)) if seen.broker_answers)
-        assert 60 <= observed.topic_silent_seconds < 3600
+        assert 60 <= answered(settings).topic_silent_seconds < 3600

@@ -1,5 +1,5 @@
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -8,9 +8,9 @@ from smartcity.errors import InputError, ServiceError
 from smartcity.settings import Settings
 from smartcity.store.engine import create_all, create_engine
 from smartcity.store.replay import ENDED, NONE, RUNNING, Wish, ask, begin, replay_row, report, state_of, wish_of
+from tests.replays import NOON, figures
 
 ZONE = ZoneInfo("America/New_York")
-NOON = datetime(2016, 1, 5, 17, tzinfo=UTC)
 NOTHING = Wish(0, False, None, 0, None)
 
 
@@ -20,26 +20,6 @@ def engine(tmp_path):
     create_all(engine)
     yield engine
     engine.dispose()
-
-
-def figures(**changes):
-    return {
-        "state": RUNNING,
-        "moved_to_now": True,
-        "loop": True,
-        "days": ["2016-01-05"],
-        "from_utc": NOON - timedelta(hours=12),
-        "to_utc": NOON + timedelta(hours=12),
-        "speed": 1.0,
-        "position_utc": NOON,
-        "shifted_seconds": 0.0,
-        "events_sent": 7,
-        "events_per_second": 1.0,
-        "done_number": 0,
-        "refused": None,
-        "updated_utc": datetime.now(UTC),
-        **changes,
-    }
 
 
 def test_a_wish_is_counted_once_however_often_it_is_wished(engine):
