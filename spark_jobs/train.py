@@ -42,7 +42,7 @@ from smartcity.spark.engine import Engine
 from smartcity.spark.search import search
 from smartcity.spark.tables import read_table
 from smartcity.spark.training import ForestParameters, Forests, fit_forests, score_in_spark, split_rows, thin
-from smartcity.store.engine import create_all, create_engine
+from smartcity.store.engine import open_engine
 from smartcity.store.ledger import GATE, record_decision
 from spark_jobs import job as jobs
 from spark_jobs.causality import check_causal
@@ -128,8 +128,7 @@ def note_decision(
     settings: Settings, version: str, decision: Decision, champion_before: str | None, figures: dict[str, float]
 ) -> None:
     """Write the verdict into the ledger table."""
-    engine = create_engine(settings)
-    create_all(engine)
+    engine = open_engine(settings)
     record_decision(engine, version, GATE, decision.promote, champion_before, decision.reason, figures)
 
 

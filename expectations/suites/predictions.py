@@ -20,7 +20,7 @@ from smartcity.levels import CLASSES, Level, class_index
 from smartcity.live import PERSISTENCE
 from smartcity.settings import Settings
 from smartcity.store import predictions
-from smartcity.store.engine import Engine, create_engine
+from smartcity.store.engine import Engine, open_engine
 
 #: What figures are of, and with how many such stretches before they are compared.
 DAY, DAYS_BEFORE = timedelta(days=1), 28
@@ -138,7 +138,7 @@ def _numbers(rows: pa.Table, name: str) -> np.ndarray:
 
 def opened(request: Request) -> Opened:
     """The last day of the serving database. Raises: NothingYetError before the stream has scored a window."""
-    engine = predictions.prepared(create_engine(request.settings))
+    engine = open_engine(request.settings)
     span = predictions.time_span(engine)
     if span is None:
         raise NothingYetError("no window was ever scored: start the live side with ./traffic up")

@@ -12,7 +12,7 @@ from smartcity.model.advice import Advice, advise, reign
 from smartcity.model.monitor import Look, look
 from smartcity.model.pruning import prune
 from smartcity.settings import Settings
-from smartcity.store.engine import create_all, create_engine
+from smartcity.store.engine import create_engine, open_engine
 from smartcity.store.ledger import PROMOTE, ROLL_BACK, decisions, record_decision
 
 
@@ -55,9 +55,7 @@ def list_versions(as_json: bool) -> None:
 
 
 def _ledger(settings: Settings) -> list[dict[str, object]]:
-    engine = create_engine(settings)
-    create_all(engine)
-    return [{**line, "decided_utc": line["decided_utc"].isoformat()} for line in decisions(engine)]
+    return [{**line, "decided_utc": line["decided_utc"].isoformat()} for line in decisions(open_engine(settings))]
 
 
 @command.command()
@@ -150,6 +148,4 @@ def _advice(settings: Settings, seen: Look) -> tuple[Advice, str | None]:
 
 
 def _record(settings: Settings, version: str, action: str, before: str | None, reason: str) -> None:
-    engine = create_engine(settings)
-    create_all(engine)
-    record_decision(engine, version, action, True, before, reason)
+    record_decision(open_engine(settings), version, action, True, before, reason)

@@ -15,7 +15,7 @@ from smartcity.lake import Dataset
 from smartcity.services.supervisor import RUNNING, STARTING, Supervisor
 from smartcity.settings import ROOT, Settings
 from smartcity.store import replay as store
-from smartcity.store.engine import create_all, create_engine
+from smartcity.store.engine import open_engine
 
 #: For the replay that runs: how each is written.
 ORDERS = {"pause": "pause", "resume": "resume", "seek": "seek TIME", "speed": "speed N", "status": "status"}
@@ -32,8 +32,7 @@ def _make_way(supervisor: Supervisor) -> None:
 
 def _order(action: str, *values: str) -> None:
     settings = Settings()
-    engine = create_engine(settings)
-    create_all(engine)
+    engine = open_engine(settings)
     zone = Dataset.of(settings).city.zone
     if len(values) != (1 if action in (store.SEEK, store.SPEED) else 0):
         raise InputError(f"say: traffic replay {ORDERS[action]}")

@@ -27,7 +27,7 @@ def superfluous(found: Sequence[Entry], keep: int) -> list[str]:
 
 def prune(settings: Settings, keep: int) -> list[str]:
     """Take superfluous versions out of the registry; their runs, figures and files stay in MLflow. Returns: these."""
-    gone = superfluous(entries(settings), keep)
+    gone, registry = superfluous(entries(settings), keep), client(settings)
     for version in gone:
-        client(settings).delete_model_version(MODEL_NAME, version)
+        registry.delete_model_version(MODEL_NAME, version)
     return gone

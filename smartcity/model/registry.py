@@ -2,6 +2,8 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,6 +50,17 @@ def give_up_soon() -> None:
     """From now on a registry that does not answer fails at once: MLflow's client would try for minutes."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+
+
+@contextmanager
+def _answering(settings: Settings) -> Iterator[None]:
+    """What MLflow raises within, as RegistryError."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        raise RegistryError(f"registry {settings.mlflow} does not answer: {error.message}") from error
 
 
 def champion_version(settings: Settings) -> str | None:
@@ -166,21 +179,18 @@ def roll_back(settings: Settings, if_serving: str | None = None) -> tuple[str, s
     Raises: NoChampionError, RegistryError where the registry does not answer, or ModelError where there is nothing to
     go back to, where it does not load, or where another version than ``if_serving`` is champion.
     """
-    from mlflow.exceptions import MlflowException
-
     leaving = champion_version(settings)
     if leaving is None:
         raise NoChampionError(f"no version of {MODEL_NAME} is champion: there is nothing to roll back")
     if if_serving not in (None, leaving):
         raise ModelError(f"version {leaving} serves, not {if_serving}: nothing was rolled back")
-    try:
-        before = client(settings).get_model_version(MODEL_NAME, leaving).tags.get(REPLACED_TAG)
+    registry = client(settings)
+    with _answering(settings):
+        before = registry.get_model_version(MODEL_NAME, leaving).tags.get(REPLACED_TAG)
         if before is None:
             raise ModelError(f"version {leaving} replaced no other; choose one by hand: traffic model promote VERSION")
         load_version(settings, before)
-        client(settings).set_registered_model_alias(MODEL_NAME, CHAMPION, before)
-    except MlflowException as error:
-        raise RegistryError(f"registry {settings.mlflow} does not answer: {error.message}") from error
+        registry.set_registered_model_alias(MODEL_NAME, CHAMPION, before)
     return leaving, before
 
 
@@ -196,14 +206,10 @@ class Entry:
 
 def entries(settings: Settings) -> list[Entry]:
     """Every version, newest first. Raises: RegistryError where the registry does not answer."""
-    from mlflow.exceptions import MlflowException
-
     registry = client(settings)
-    try:
+    with _answering(settings):
         found = registry.search_model_versions(f"name='{MODEL_NAME}'")
         aliases = registry.get_registered_model(MODEL_NAME).aliases if found else {}
-    except MlflowException as error:
-        raise RegistryError(f"registry {settings.mlflow} does not answer: {error.message}") from error
     return [
         Entry(
             version=str(version.version),

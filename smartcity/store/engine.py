@@ -13,7 +13,7 @@ from smartcity.errors import SettingsError
 from smartcity.settings import Settings
 from smartcity.store.migrate import migrate
 
-__all__ = ["Connection", "Engine", "create_all", "create_engine", "took_too_long"]
+__all__ = ["Connection", "Engine", "create_all", "create_engine", "open_engine", "took_too_long"]
 
 #: SQLite looks at the clock every so many steps of its machine, about a millisecond.
 STEPS_PER_LOOK = 100_000
@@ -45,6 +45,13 @@ def create_engine(settings: Settings, statement_seconds: float | None = None) ->
 def create_all(engine: Engine) -> None:
     """Bring the database to the newest schema; two processes that start at once do it one after the other."""
     migrate(engine)
+
+
+def open_engine(settings: Settings) -> Engine:
+    """An engine for ``settings.database``, which is brought to the newest schema first."""
+    engine = create_engine(settings)
+    create_all(engine)
+    return engine
 
 
 def took_too_long(error: SQLAlchemyError) -> bool:

@@ -8,7 +8,6 @@ from sqlalchemy import Engine, func, inspect, select
 from sqlalchemy.types import TypeEngine
 
 from smartcity.levels import Level
-from smartcity.store.engine import create_all
 from smartcity.store.tables import WindowRow
 
 _TABLE = WindowRow.__table__
@@ -24,12 +23,6 @@ class Counts(NamedTuple):
     foretold: int
     high_now: int
     high_foretold: int
-
-
-def prepared(engine: Engine) -> Engine:
-    """The database with its tables, made where they are missing."""
-    create_all(engine)
-    return engine
 
 
 def time_span(engine: Engine) -> tuple[datetime, datetime, datetime] | None:
