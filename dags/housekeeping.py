@@ -1,11 +1,15 @@
-"""Files that no reader needs any more are removed from the lake, and old versions from the registry.
+"""Small files of the lake are merged, what no reader needs is removed, and old versions leave the registry.
+
+**Merges** the small files of each day, in all tables: the same rows in the same order, and the day still knows what it
+was made from, so that nothing is made again because of it.
 
 **Makes** room: of every data set, what killed runs left behind (a day after they wrote it) and what newer files have
-replaced (an hour after). Published days are never touched. The log ends with files and megabytes by data set. Of the
-model, the 20 newest versions stay, and the 20 that served last: what a roll-back would return to is never removed.
+replaced (an hour after); checkpoints of the stream in which nothing was written for 30 days, never those of the data
+set in use. The log ends with files and megabytes by data set. Of the model, the 20 newest versions stay, and the 20
+that served last: what a roll-back would return to is never removed.
 
-**When** 05:30 city time, after the nightly batch; jobs do the same for their own data set when they end. It is safe
-while jobs run.
+**When** 05:30 city time, after the nightly batch; it is safe while jobs run. A job that adds to a day just merged
+publishes nothing, says so, and is tried again.
 
 **When it fails** nothing is lost but disk space.
 
@@ -19,12 +23,12 @@ while jobs run.
 from datetime import timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable
-from wiring import DEFAULTS, SETTINGS, command
+from wiring import DEFAULTS, SETTINGS, SPARK_SLOTS, command
 
 with DAG(
     dag_id="housekeeping",
     dag_display_name="Housekeeping",
-    description="Left-over files and old model versions removed",
+    description="Small files merged; left-over files, checkpoints and model versions removed",
     doc_md=__doc__,
     schedule=CronTriggerTimetable("30 5 * * *", timezone=SETTINGS.city.time_zone),
     catchup=False,
@@ -34,5 +38,6 @@ with DAG(
     default_args=DEFAULTS,
     tags=["traffic", "upkeep"],
 ) as dag:
-    command("sweep_lake", "housekeeping")
+    # With the slots of a Spark job, so that none runs beside it: it would have to begin again.
+    command("tidy_lake", "housekeeping --compact", pool_slots=SPARK_SLOTS)
     command("prune_versions", "model prune")

@@ -23,6 +23,10 @@ class MissingDataError(TrafficError):
     """The lake has no data where a job needs some; says which command makes it."""
 
 
+class ConflictError(TrafficError):
+    """Another run changed the same days meanwhile; nothing of this one was published."""
+
+
 class NothingYetError(MissingDataError):
     """There is nothing to look at yet, and that is no fault: it comes by itself."""
 

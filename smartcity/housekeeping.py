@@ -1,22 +1,27 @@
-"""Housekeeping: removes from a data set what killed runs left behind, and files that newer ones replaced.
+"""Housekeeping: removes what killed runs left behind, files that newer ones replaced, and checkpoints nobody needs.
 
 Nobody who is at work is disturbed: a file that was replaced stays for an hour, because a reader may have it open; a
 file that was never published stays for a day, because the run that wrote it may still be at work.
 """
 
+import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from pyarrow import fs
 
 from smartcity.lake import LOCK, MANIFEST, Dataset, Manifest, Table
+from smartcity.settings import Settings
 
 #: A reader that opened a manifest may read its files this long after they were replaced.
 READER_GRACE = timedelta(hours=1)
 #: A file that was never published is a killed run's when it is this old: no run takes a day.
 ABANDONED_AFTER = timedelta(days=1)
+#: A checkpoint in which nothing was written for so long names events that its topic has long forgotten.
+CHECKPOINT_KEPT = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,28 @@ def sweep_table(table: Table, *, at_once: bool = False) -> Swept:
             changed.retired = {name: since for name, since in changed.retired.items() if name in there}
     left = [info for info in stray if info.path not in gone]
     return Swept(len(doomed), _size(doomed), len(left), _size(left))
+
+
+def sweep_checkpoints(settings: Settings) -> list[str]:
+    """Remove checkpoints of data sets that were not streamed for long; never those of the present one.
+
+    Returns: their names.
+    """
+    found = settings.checkpoints.iterdir() if settings.checkpoints.is_dir() else ()
+    oldest = (datetime.now(UTC) - CHECKPOINT_KEPT).timestamp()
+    old = [
+        folder
+        for folder in sorted(found)
+        if folder.is_dir() and not folder.name.endswith(f"-{settings.dataset}") and _written(folder) < oldest
+    ]
+    for folder in old:
+        shutil.rmtree(folder, ignore_errors=True)
+    return [folder.name for folder in old]
+
+
+def _written(folder: Path) -> float:
+    """When anything in a folder was written last."""
+    return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
 
 
 def _sweep_documents(dataset: Dataset, at_once: bool) -> Swept:

@@ -21,7 +21,7 @@ from pydantic import BaseModel, Field
 
 from smartcity import columns
 from smartcity.city import City
-from smartcity.errors import MissingDataError, SettingsError
+from smartcity.errors import ConflictError, MissingDataError, SettingsError
 from smartcity.settings import Settings
 
 MANIFEST = "_manifest.json"
@@ -311,10 +311,15 @@ class Table:
     def extend(self, run: Run, parts: Iterable[Part], made_from: MadeFrom = None, dropped: Iterable[str] = ()) -> int:
         """Add the files ``parts`` of ``run`` to what their days hold, and take the files ``dropped`` away.
 
-        Args: made_from: of each day that changes, as it is after that. Returns: the number of rows added.
+        Args: made_from: of each day that changes, as it is after that. Returns: the number of rows added. Raises:
+        ConflictError where a file to take away is not published any more: its rows stand in another one by now.
         """
         written, gone = list(parts), frozenset(dropped)
         with self.changed() as manifest:
+            if lost := sorted(gone - manifest.named()):
+                raise ConflictError(
+                    f"{self.name}: {lost[0]} was replaced by another run meanwhile; nothing was published. Run it again"
+                )
             for day, partition in list(manifest.partitions.items()):
                 if left := [name for name in partition.files if name in gone]:
                     partition.rows -= sum(self._rows(name) for name in left)

@@ -112,6 +112,11 @@ class Settings(BaseSettings):
         return self.lake or str(self.home / "lake")
 
     @cached_property
+    def checkpoints(self) -> Path:
+        """Where the stream keeps its offsets and state: a folder for each query and data set."""
+        return self.home / "checkpoints"
+
+    @cached_property
     def jar_folder(self) -> Path:
         """Where fetched Java archives are kept."""
         return Path(self.jars) if self.jars else self.home / "jars"

@@ -111,4 +111,4 @@ def rejected_events(kafka: DataFrame, settings: Settings, city: City) -> DataFra
 
 def checkpoint_folder(settings: Settings, dataset: str, query: str) -> Path:
     """Where a query keeps its offsets and state."""
-    return settings.home / "checkpoints" / f"{query}-{dataset}"
+    return settings.checkpoints / f"{query}-{dataset}"

@@ -194,12 +194,13 @@ def test_a_light_task_has_a_slot_beside_a_spark_job_but_a_second_job_has_none(da
     heavy = {task.pool_slots for dag in dags.values() for task in dag.tasks if task.task_id in SPARK_JOBS}
     assert heavy == {2} and 2 < slots < 4
     assert dags["stream_watchdog"].get_task("watch_stream").pool_slots == 1
+    assert dags["housekeeping"].get_task("tidy_lake").pool_slots == 2, "merging files beside a job makes it begin again"
 
 
 @pytest.mark.parametrize(
     ("dag_id", "task_id", "context", "said"),
     [
-        ("housekeeping", "sweep_lake", {}, "no data set yet"),
+        ("housekeeping", "tidy_lake", {}, "no data set yet"),
         ("stream_watchdog", "watch_stream", {"silent_minutes": 7, "lag_events": 5}, "Kafka does not answer"),
     ],
 )

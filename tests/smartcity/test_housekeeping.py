@@ -9,8 +9,9 @@ from click.testing import CliRunner
 from smartcity import housekeeping
 from smartcity.city import City
 from smartcity.cli.housekeeping import command
-from smartcity.housekeeping import Swept, sweep
+from smartcity.housekeeping import Swept, sweep, sweep_checkpoints
 from smartcity.lake import Dataset
+from smartcity.settings import Settings
 from tests.smartcity.test_lake import MONDAY, TUESDAY, rows
 
 TWO_DAYS = timedelta(days=2).total_seconds()
@@ -89,3 +90,29 @@ def test_the_command_tells_what_went_and_what_stays(dataset, monkeypatch):
     figures = json.loads(CliRunner().invoke(command, ["city", "--now", "--json"]).output)
     assert figures["city"]["files"] == 3 and not file.exists()
     assert "no data set 'other'" in str(CliRunner().invoke(command, ["other"]).exception)
+
+
+def test_the_command_merges_small_files_where_asked(dataset, monkeypatch):
+    monkeypatch.setenv("TRAFFIC_LAKE", str(Path(dataset.path).parent))
+    run = dataset.truth.begin()
+    with run.part(MONDAY) as writer:
+        writer.write(rows((MONDAY, 5.0)))
+    dataset.truth.extend(run, [writer.part])
+    assert "merged" not in CliRunner().invoke(command, []).output
+    said = CliRunner().invoke(command, ["--compact"]).output
+    assert said.startswith("city: 2 small files of 1 days merged into 1; 0 files")
+    figures = json.loads(CliRunner().invoke(command, ["--compact", "--json"]).output)
+    assert figures["city"]["files_before"] == 0 and figures["old checkpoints"] == []
+
+
+def test_checkpoints_of_data_sets_long_not_streamed_go_and_no_others(tmp_path):
+    settings = Settings(home=tmp_path, dataset="city")
+    for name in ("windows-city", "windows-old", "windows-young"):
+        (settings.checkpoints / name / "offsets").mkdir(parents=True)
+        (settings.checkpoints / name / "offsets" / "0").write_text("v1")
+    for name in ("windows-city", "windows-old"):
+        folder = settings.checkpoints / name
+        for path in (folder, *folder.rglob("*")):
+            os.utime(path, (0, 0))
+    assert sweep_checkpoints(settings) == ["windows-old"]
+    assert sorted(path.name for path in settings.checkpoints.iterdir()) == ["windows-city", "windows-young"]
