@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     maven_repository: str = Field(default="", description="Mirror to fetch Java archives from; empty: Maven Central.")
     jars: str = Field(default="", description="Folder of fetched Java archives; empty: HOME/jars.")
     kafka_bootstrap: str = Field(default="", description="Brokers as host:port,…; empty: the embedded one.")
+    kafka_replication: int = Field(
+        default=1, ge=1, le=9, description="Copies of each message in new topics: at most as many as there are brokers."
+    )
     mlflow_tracking_uri: str = Field(default="", description="MLflow server; empty: the embedded one.")
     database_url: str = Field(default="", description="Serving database (SQLAlchemy URL); empty: SQLite in HOME.")
 
