@@ -12,8 +12,8 @@ from smartcity.events import encode_fields
 from smartcity.grid import CellGrid
 
 START = datetime(2024, 3, 4, 12, 0, tzinfo=UTC)
-#: Events per second of event time: slow enough for windows to fill, fast enough for many of them.
-DENSITY = 500
+#: Events per second of event time: so few that a recovery is short against the lateness that the stream allows.
+DENSITY = 100
 VEHICLES = 5_000
 Message = tuple[bytes, bytes]
 

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -15,7 +16,10 @@ from smartcity.settings import Settings
 from streaming.checkpoint import Offsets
 from streaming.course import Course
 
+#: A broker that hands out nothing for so long is given up.
 TAIL_SECONDS = 30.0
+#: Messages are asked for this long at a time: the client waits all of it where there are fewer than were asked for.
+ASK_SECONDS = 0.1
 #: What makes an event of a replay the same event: whose it is, and when (as sent).
 Sent = set[tuple[str, int]]
 
@@ -110,9 +114,12 @@ class TopicEnd:
         if not behind:
             return
         self._consumer.assign([TopicPartition(self._topic, p, offset) for p, offset in behind.items()])
+        patient_until = time.monotonic() + TAIL_SECONDS
         while behind:
-            messages = self._consumer.consume(10_000, TAIL_SECONDS)
-            if not messages:
+            messages = self._consumer.consume(10_000, ASK_SECONDS)
+            if messages:
+                patient_until = time.monotonic() + TAIL_SECONDS
+            elif time.monotonic() > patient_until:
                 raise ServiceError(f"{self._kafka} does not hand out the end of {self._topic}")
             for message in messages:
                 partition, offset = message.partition(), message.offset()

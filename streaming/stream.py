@@ -75,26 +75,26 @@ def queries(
 ) -> list[SupervisedQuery]:
     """The two queries, not yet started."""
     city = dataset.city
-    return [
-        SupervisedQuery(
-            WINDOWS_QUERY,
-            lambda: changed_windows(read_topic(spark, settings).load(), settings, city),
-            windows,
-            checkpoints[WINDOWS_QUERY],
-            lag,
-            settings.stream_trigger_seconds,
-            metrics,
-        ),
-        SupervisedQuery(
-            REJECTED_QUERY,
-            lambda: rejected_events(read_topic(spark, settings).load(), settings, city),
-            rejected,
-            checkpoints[REJECTED_QUERY],
-            lag,
-            REJECTED_TRIGGER_SECONDS,
-            metrics,
-        ),
-    ]
+    first = SupervisedQuery(
+        WINDOWS_QUERY,
+        lambda: changed_windows(read_topic(spark, settings).load(), settings, city),
+        windows,
+        checkpoints[WINDOWS_QUERY],
+        lag,
+        settings.stream_trigger_seconds,
+        metrics,
+    )
+    second = SupervisedQuery(
+        REJECTED_QUERY,
+        lambda: rejected_events(read_topic(spark, settings).load(), settings, city),
+        rejected,
+        checkpoints[REJECTED_QUERY],
+        lag,
+        REJECTED_TRIGGER_SECONDS,
+        metrics,
+        after=first,
+    )
+    return [first, second]
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -161,7 +161,7 @@ def _run(settings: Settings, dataset: Dataset, rebuild: bool) -> None:
     log.info("stream of %s started; model %s", dataset.name, live.model_version)
     while not failures and not stopping.wait(0.5):
         pass
-    for query in running:
+    for query in reversed(running):
         query.stop()
     for worker in workers:
         worker.join(30)

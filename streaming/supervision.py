@@ -24,6 +24,8 @@ from streaming.sinks import Incoming
 #: A query that failed starts again in the same session, this often without a batch in between.
 MAX_FAILURES = 5
 LOG_SECONDS = 10.0
+#: So long a query lets the one that it comes after have the cores to itself, unless that is in its stride before.
+HEAD_START_SECONDS = 30.0
 log = logging.getLogger("streaming")
 
 
@@ -35,7 +37,11 @@ class Sink(Protocol):
 
 
 class SupervisedQuery:
-    """One query. ``make`` builds its frame anew at each start, since a failed one cannot be started again."""
+    """One query. ``make`` builds its frame anew at each start, since a failed one cannot be started again.
+
+    ``after``: a query that goes first. A first batch takes seconds of all cores to plan and compile; two of them at
+    once would keep the windows waiting after a restart.
+    """
 
     def __init__(
         self,
@@ -46,6 +52,7 @@ class SupervisedQuery:
         lag: LagMeter,
         trigger_seconds: float,
         metrics: StreamMetrics,
+        after: "SupervisedQuery | None" = None,
     ) -> None:
         self.name = name
         self._make = make
@@ -59,9 +66,13 @@ class SupervisedQuery:
         self._newest: datetime | None = None
         self._query: StreamingQuery | None = None
         self._stopping = threading.Event()
+        self._after = after
+        self._in_stride = threading.Event()
 
     def run(self) -> None:
         """Until ``stop``. Raises: TrafficError where starting again does not help."""
+        if self._after is not None:
+            self._after._in_stride.wait(HEAD_START_SECONDS)
         while not self._stopping.is_set():
             try:
                 self._query = self._start()
@@ -78,6 +89,7 @@ class SupervisedQuery:
     def stop(self) -> None:
         """End after the running batch, or in its middle where it takes long; either is safe."""
         self._stopping.set()
+        self._in_stride.set()
         if self._query is not None:
             with suppress(Py4JError, OSError):
                 self._query.stop()
@@ -106,6 +118,7 @@ class SupervisedQuery:
         figures = self._sink.write(table, incoming)
         self._newest = figures.newest_event_utc
         self._failures = 0
+        self._in_stride.set()
         stages = {"spark": aggregated - now, **getattr(self._sink, "stages", {})}
         self._metrics.batch(self.name, figures, lags, stages)
         self._metrics.rows(table, figures.updated_utc)

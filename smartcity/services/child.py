@@ -79,7 +79,7 @@ def run(
             cwd=ROOT,
             env={**os.environ, **environment},
             start_new_session=True,
-            preexec_fn=_die_with(os.getpid()),
+            preexec_fn=die_with(os.getpid()),
         ) as process:
             errors = threading.Thread(target=follow, args=(process.stderr, watch_errors), daemon=True)
             try:
@@ -96,7 +96,7 @@ def run(
     return list(tail)
 
 
-def _die_with(parent: int) -> Callable[[], None] | None:
+def die_with(parent: int) -> Callable[[], None] | None:
     """What makes a process end with ``parent``, even where that is killed; run between fork and exec."""
     if _prctl is None:
         return None

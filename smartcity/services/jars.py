@@ -21,6 +21,8 @@ from smartcity.settings import Settings
 PINS = Path(__file__).with_name("jars.sha256")
 BROKER = "kafka"
 CONNECTOR = "spark-kafka"
+#: Kafka's own measuring tools: for benchmarks only, beside the broker's archives.
+TOOLS = "kafka-tools"
 
 
 @dataclass(frozen=True)
