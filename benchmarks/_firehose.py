@@ -19,11 +19,11 @@ TICK_SECONDS = 0.01
 
 def places(cells: int, resolution: int) -> list[tuple[float, float]]:
     """The middles of the ``cells`` cells nearest to the city's middle."""
-    middle, ring, found = h3.latlng_to_cell(*CENTER, resolution), 0, set[str]()
+    middle, found, ring = h3.latlng_to_cell(*CENTER, resolution), list[str](), 0
     while len(found) < cells:
-        found = set(h3.grid_disk(middle, ring))
+        found += sorted(h3.grid_ring(middle, ring))
         ring += 1
-    return [h3.cell_to_latlng(cell) for cell in sorted(found)[:cells]]
+    return [h3.cell_to_latlng(cell) for cell in found[:cells]]
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Scenarios that take away what the stream needs: room on its disk, and a registry with a sound model."""
 
+import shutil
 import subprocess
 import time
 from contextlib import suppress
@@ -69,7 +70,7 @@ def _move_to(disk: Path, world: World) -> None:
     (world.home / "checkpoints").symlink_to(disk / "checkpoints")
     world.engine.dispose()
     file = Path(make_url(world.settings.database).database or "")
-    file.rename(disk / file.name)
+    shutil.move(file, disk / file.name)
     file.symlink_to(disk / file.name)
 
 
