@@ -139,15 +139,20 @@ class World(Watched):
         process.wait()
 
     def end(self, name: str, seconds: float = 90) -> int:
-        """SIGTERM, and wait. Returns: its exit code."""
-        process = self._running.pop(name)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
+        """SIGTERM, and wait for all that it started. Returns: its exit code."""
+        process, until = self._running[name], time.monotonic() + seconds
+        os.killpg(process.pid, signal.SIGTERM)
         try:
-            return process.wait(seconds)
+            code = process.wait(seconds)
         except subprocess.TimeoutExpired as error:
-            self._running[name] = process
             raise ServiceError(f"{name} does not end within {seconds:.0f} s of SIGTERM") from error
+        del self._running[name]
+        # Spark's JVM outlives its Python for the seconds in which it writes its archive of classes.
+        with suppress(ProcessLookupError):
+            while time.monotonic() < until:
+                os.killpg(process.pid, 0)
+                time.sleep(0.1)
+        return code
 
     def wait(self, ready: Callable[[], bool], seconds: float = WAIT_SECONDS, step: float = 0.1) -> float:
         """Until ``ready()``; a service that ended by itself is started again, as ``./traffic up`` does.

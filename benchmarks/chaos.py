@@ -81,7 +81,9 @@ def run(names: list[str], request: Request) -> list[Outcome]:
 def line(outcome: Outcome) -> str:
     """One scenario in a line."""
     times = sorted(outcome.recoveries)
-    recovery = f"recovery {statistics.median(times):.1f} s, at most {times[-1]} s" if times else "no recovery needed"
+    recovery = "no recovery needed"
+    if times:
+        recovery = f"recovery {statistics.median(times):.1f} s, at most {times[-1]} s at load {max(outcome.loads)}"
     verdict = "; ".join(outcome.problems) or ("equal" if outcome.events else "not tried")
     return (
         f"{outcome.scenario:18} {outcome.events:9,} events {outcome.windows:6,} windows {outcome.rejected:5} rejected "

@@ -1,5 +1,7 @@
 """What a scenario is asked for and answers, and the comparison with the plain count in which each of them ends."""
 
+import os
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +17,10 @@ from smartcity.errors import ServiceError
 
 @dataclass
 class Outcome:
-    """What came of a scenario. ``problems``: what was not as it must be; none where all is well."""
+    """What came of a scenario. ``problems``: what was not as it must be; none where all is well.
+
+    ``recoveries``: seconds; ``loads``: the machine's load average (1 minute) at the end of each.
+    """
 
     scenario: str
     events: int = 0
@@ -23,8 +28,14 @@ class Outcome:
     rejected: int = 0
     kills: int = 0
     recoveries: list[float] = field(default_factory=list)
+    loads: list[float] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     note: str = ""
+
+    def recovered(self, since: float) -> None:
+        """A recovery that began at ``since``, on the monotonic clock, is over."""
+        self.recoveries.append(round(time.monotonic() - since, 1))
+        self.loads.append(round(os.getloadavg()[0], 1))
 
 
 @dataclass(frozen=True)

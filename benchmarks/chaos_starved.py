@@ -56,7 +56,7 @@ def full_disk(request: Request) -> Outcome:
             started = time.monotonic()
             ballast.unlink()
             world.wait(lambda: world.read() >= known)
-            outcome.recoveries.append(round(time.monotonic() - started, 1))
+            outcome.recovered(started)
             world.produce(sent[2 * third :], request.rate)
             outcome.note = f"the stream was started anew {world.revived} times"
             return judge(world, outcome, good)
@@ -95,7 +95,7 @@ def registry(request: Request) -> Outcome:
         outcome.kills = 1
         world.produce(sent[2 * third : 2 * third + request.rate], request.rate)
         world.wait(lambda: world.read() >= known + request.rate)
-        outcome.recoveries.append(round(time.monotonic() - started, 1))
+        outcome.recovered(started)
         world.produce(sent[2 * third + request.rate :], request.rate)
         return judge(world, outcome, good)
 

@@ -8,13 +8,16 @@ place each second. Kafka's tool sends the same values, read into memory before i
 
 import argparse
 import json
+import os
 import re
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import _events as sources
@@ -41,33 +44,52 @@ PROPERTIES = {
 }
 
 
-def ours(world: World) -> float:
-    """Events a second of a whole replay, its reading of the lake included."""
+@dataclass(frozen=True)
+class Run:
+    """Events a second, and processor time for one event, in microseconds."""
+
+    rate: float
+    cpu: float
+
+
+def _cpu_seconds(whose: int) -> float:
+    usage = resource.getrusage(whose)
+    return usage.ru_utime + usage.ru_stime
+
+
+def ours(world: World) -> Run:
+    """A whole replay, its reading of the lake included."""
     options = parser().parse_args(["--as-recorded", "--speed", "max", "--restart"])
     recording = Recording(world.dataset.positions)
     plan = make_plan(options, world.dataset, recording)
-    started = time.monotonic()
+    started, before = time.monotonic(), _cpu_seconds(resource.RUSAGE_SELF)
     events = Replay(world.settings, plan, recording, threading.Event()).run(restart=True)
-    return events / (time.monotonic() - started)
+    cpu = _cpu_seconds(resource.RUSAGE_SELF) - before
+    return Run(events / (time.monotonic() - started), cpu / events * 1e6)
 
 
-def theirs(world: World, payloads: Path, events: int) -> float:
-    """Events a second, as Kafka's tool says."""
+def theirs(world: World, payloads: Path, events: int) -> Run:
+    """Kafka's tool: events a second as it says, processor time with its start."""
     settings = world.settings
     classpath = ":".join(str(jar) for jar in [*jars.broker_jars(settings), *jars.fetch(settings, jars.TOOLS)])
     properties = [f"{name}={value}" for name, value in PROPERTIES.items()]
     command = [
         *(str(java.java_home(settings) / "bin" / "java"), "-Xmx512m"),
-        f"-Dlog4j2.configurationFile={kafka.folder(settings) / 'log4j2.properties'}",
+        f"-Dlog4j2.configurationFile={kafka.embedded(settings).folder / 'log4j2.properties'}",
         *("-cp", classpath, TOOL, "--bootstrap-server", settings.kafka, "--topic", VEHICLE_POSITIONS.name),
         *("--num-records", str(events), "--payload-file", str(payloads), "--throughput", "-1"),
         *("--command-property", *properties),
     ]
+    before = _cpu_seconds(resource.RUSAGE_CHILDREN)
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     found = re.findall(rf"^{events} records sent, ([\d.]+) records/sec", answer.stdout, re.MULTILINE)
     if answer.returncode or not found:
         raise JobError(f"{TOOL} failed: {(answer.stderr or answer.stdout).strip()[-500:]}")
-    return float(found[-1])
+    return Run(float(found[-1]), (_cpu_seconds(resource.RUSAGE_CHILDREN) - before) / events * 1e6)
+
+
+def _median(runs: list[Run], name: str) -> float:
+    return statistics.median(getattr(run, name) for run in runs)
 
 
 def measure(settings: Settings, events: int, rounds: int) -> dict[str, object]:
@@ -86,9 +108,12 @@ def measure(settings: Settings, events: int, rounds: int) -> dict[str, object]:
         "benchmark": "producer",
         "events": events,
         "record_bytes": round(statistics.mean(map(len, values))),
-        "ours_events_per_second": [round(rate) for rate in mine],
-        "kafka_events_per_second": [round(rate) for rate in other],
-        "ratio_of_medians": round(statistics.median(mine) / statistics.median(other), 3),
+        "ours_events_per_second": [round(run.rate) for run in mine],
+        "kafka_events_per_second": [round(run.rate) for run in other],
+        "ratio_of_medians": round(_median(mine, "rate") / _median(other, "rate"), 3),
+        "ours_cpu_microseconds_per_event": round(_median(mine, "cpu"), 1),
+        "kafka_cpu_microseconds_per_event": round(_median(other, "cpu"), 1),
+        "load_average": round(os.getloadavg()[0], 1),
     }
 
 

@@ -44,6 +44,7 @@ class Load:
     cores: dict[str, float] = field(default_factory=dict)
     memory_mb: dict[str, int] = field(default_factory=dict)
     batch_seconds: float = 0.0
+    load_average: float = 0.0
 
     @property
     def bounded(self) -> bool:
@@ -77,6 +78,7 @@ class Load:
             "cores": self.cores,
             "memory_mb": self.memory_mb,
             "cpu_microseconds_per_event": self.cpu_microseconds_per_event,
+            "load_average": self.load_average,
         }
 
 
@@ -125,7 +127,7 @@ def drive(watched: Watched, rate: int, cells: int, seconds: float) -> Load:
             done = int(figures["total_read"]) - read
             load.lag_events.append(max(behind + watched.in_topic() - written - done, 0))
             batches.append(float(figures["batch_seconds"]))
-        took = time.monotonic() - started
+        took, load.load_average = time.monotonic() - started, round(os.getloadavg()[0], 1)
         load.read_per_second, load.batch_seconds = done / took, round(statistics.median(batches), 3)
         for name, (cpu, memory) in _usage(watched.settings).items():
             load.cores[name] = round((cpu - before.get(name, (0.0, 0))[0]) / took, 3)

@@ -59,6 +59,8 @@ class Checkpoint:
                     f"the checkpoint in {self.folder} was made for another state ({was}). Change that back, or rebuild "
                     "the windows from the events that the topic still holds: python -m streaming.stream --rebuild"
                 )
+            # It is not written again: on a full disk the next start would find it empty.
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(wanted, indent=1))
 

@@ -51,7 +51,8 @@ def test_the_cells_of_a_load_are_as_many_as_asked_for_and_side_by_side():
 
 
 def test_a_scenario_is_told_in_a_line_with_what_was_wrong():
-    told = line(Outcome("broker", events=1_000, kills=3, recoveries=[9.0, 31.0, 10.0], problems=["2 windows differ"]))
-    assert "3 kills, recovery 10.0 s, at most 31.0 s: 2 windows differ" in told
+    times, loads = [9.0, 31.0, 10.0], [1.5, 2.5, 0.5]
+    told = line(Outcome("broker", 1_000, kills=3, recoveries=times, loads=loads, problems=["2 windows differ"]))
+    assert "3 kills, recovery 10.0 s, at most 31.0 s at load 2.5: 2 windows differ" in told
     assert line(Outcome("poison", events=10)).endswith("no recovery needed: equal")
     assert "not tried (skipped: no disk)" in line(Outcome("disk", note="skipped: no disk"))

@@ -39,6 +39,17 @@ def test_a_checkpoint_without_a_definition_is_refused(checkpoint):
         checkpoint.prepare(definition(City(), TOPIC, 2))
 
 
+def test_a_claim_that_holds_is_not_written_again_as_a_full_disk_would_leave_it_empty(checkpoint):
+    wanted = definition(City(), TOPIC, 2)
+    checkpoint.prepare(wanted)
+    plan_batch(checkpoint, 0, {"0": 5})
+    (file,) = checkpoint.folder.glob("definition.json")
+    as_it_was = json.dumps(wanted)
+    file.write_text(as_it_was)
+    checkpoint.prepare(wanted)
+    assert file.read_text() == as_it_was
+
+
 def test_a_claim_before_the_first_batch_may_be_changed(checkpoint):
     checkpoint.prepare(definition(City(), TOPIC, 2))
     checkpoint.prepare(definition(City(window_minutes=5), TOPIC, 2))
