@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,8 @@ Ints = npt.NDArray[np.int64]
 #: Trips of a bucket, where files are evenly filled. They are not, so buckets are a quarter of what a task takes: a task
 #: gets as many as it needs, and a day with ten times the trips of the others makes none of a size that memory minds.
 TRIPS_PER_BUCKET = 31_250
+#: Nor is any longer: a file that says a month may hold a day of it, which is more than one task's then.
+LONGEST_BUCKET = timedelta(hours=3)
 
 
 def _micros(moment: datetime) -> int:
@@ -46,7 +48,7 @@ def plan_buckets(filled: Iterable[tuple[datetime, datetime, int]], trips: int = 
     for start, end, rows in _merged(filled):
         if edges and edges[-1] != start:
             edges.append(start)
-        parts = max(1, math.ceil(rows / trips))
+        parts = max(math.ceil(rows / trips), math.ceil((end - start) / (LONGEST_BUCKET.total_seconds() * MICROS)))
         edges += [start + (end - start) * part // parts for part in range(1, parts)]
         edges.append(end)
     return Buckets(tuple(edges[:-1]))

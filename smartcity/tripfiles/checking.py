@@ -17,7 +17,7 @@ from smartcity.tripfiles.layout import BY_NAME, Kind, Layout, find_layout, other
 from smartcity.tripfiles.location import Location, parquet_file
 from smartcity.tripfiles.parsing import parse_lines, typed
 from smartcity.tripfiles.period import period_of_name, period_of_times
-from smartcity.tripfiles.scan import CHUNK_BYTES, Scan, scan_csv, scan_gzip
+from smartcity.tripfiles.scan import CHUNK_BYTES, PIECES, SMALLEST_CHUNK_BYTES, Scan, scan_csv, scan_gzip
 from smartcity.tripfiles.sniff import ending_warning, sniff
 from smartcity.tripfiles.source import Format, Period, Span, TripFile
 
@@ -148,7 +148,8 @@ def _check_csv(path: Location, form: Format, kind: FileKind, chunk_bytes: int) -
         raise InputError(f"{path}: no line end in the first {_MAX_HEADER:,} bytes: not a CSV file")
     names, layout, delimiter = _header(line.removeprefix(_BOM).decode("utf-8", "replace").rstrip("\r"), kind)
     header_bytes = len(line) + len(newline)
-    width = _width(rest, len(names), delimiter)
+    width, size = _width(rest, len(names), delimiter), path.stat().st_size
+    chunk_bytes = min(chunk_bytes, max(size // PIECES, SMALLEST_CHUNK_BYTES))
     scan = scan_csv(path, header_bytes, chunk_bytes) if form is Format.CSV else scan_gzip(path, header_bytes)
     if not any(sample.strip() for sample in scan.samples):
         raise InputError(f"{path}: has the header of a trip file but no rows. Download it again")
@@ -156,7 +157,6 @@ def _check_csv(path: Location, form: Format, kind: FileKind, chunk_bytes: int) -
     if scan.tail and (short := _short_end(scan, width, delimiter)):
         warnings.append(f"{path}: breaks off in row {scan.lines:,} ({short}): is the download complete?")
     period = period_of_name(path.name) or _sampled_period(path, scan, layout, width, delimiter, kind)
-    size = path.stat().st_size
     return TripFile(
         str(path), path.name, scan.sha256, size, form, layout, tuple(names), width, delimiter, period, tuple(scan.spans)
     ), warnings

@@ -14,6 +14,8 @@ from smartcity.tripfiles.source import Span
 _BLOCK = 4 << 20
 #: Bytes of CSV per chunk: about a second's work, and a few hundred chunks for a year of trips.
 CHUNK_BYTES = 32 << 20
+#: Into so many a smaller file is cut, that a day's file occupies all cores to its end; none is smaller than this.
+PIECES, SMALLEST_CHUNK_BYTES = 4, 4 << 20
 _SAMPLE_BYTES = 256 << 10
 _MAX_SAMPLES = 16
 _TAIL_BYTES = 1 << 14

@@ -14,18 +14,18 @@ def micros(moment: datetime) -> int:
     return round(moment.timestamp() * 1e6)
 
 
-def test_a_small_file_is_one_bucket_and_a_big_one_is_cut_evenly():
-    assert plan_buckets([(*MONTH, 1000)]).count == 1
-    buckets = plan_buckets([(*MONTH, 1000)], trips=100)
-    assert buckets.count == 10
-    spread = buckets.of(np.linspace(micros(MONTH[0]), micros(MONTH[1]) - 1, 1000).astype(np.int64))
-    assert np.bincount(spread).tolist() == [100] * 10
+def test_a_big_file_is_cut_evenly_and_no_bucket_of_a_small_one_is_longer_than_three_hours():
+    assert plan_buckets([(*MONTH, 1000)]).count == 31 * 8
+    buckets = plan_buckets([(*MONTH, 100_000)], trips=100)
+    assert buckets.count == 1000
+    spread = buckets.of(np.linspace(micros(MONTH[0]), micros(MONTH[1]) - 1, 100_000).astype(np.int64))
+    assert np.bincount(spread).tolist() == [100] * 1000
 
 
 def test_two_files_of_a_month_share_its_buckets_and_years_between_cost_none():
-    buckets = plan_buckets([(*MONTH, 500), (*LATER, 500), (*MONTH, 500)], trips=100)
-    assert buckets.count == 10 + 1 + 5
-    assert buckets.of(np.array([micros(LATER[0]) - 1, micros(LATER[0])])).tolist() == [10, 11]
+    buckets = plan_buckets([(*MONTH, 50_000), (*LATER, 50_000), (*MONTH, 50_000)], trips=100)
+    assert buckets.count == 1000 + 1 + 500
+    assert buckets.of(np.array([micros(LATER[0]) - 1, micros(LATER[0])])).tolist() == [1000, 1001]
 
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(1, 90), st.integers(0, 10_000)), min_size=1, max_size=6))
