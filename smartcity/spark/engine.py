@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from threading import Thread
 
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
@@ -26,9 +27,12 @@ class Engine:
     def __init__(
         self, settings: Settings, name: str, *, java_options: Sequence[str] = (), make_archive: bool = False
     ) -> None:
-        conf = configuration(settings, name, _WORKERS, java_options=java_options, make_archive=make_archive)
+        def start() -> SparkContext:
+            conf = configuration(settings, name, _WORKERS, java_options=java_options, make_archive=make_archive)
+            return SparkContext.getOrCreate(conf)
+
         self._thread = ThreadPoolExecutor(1, "start of Spark")
-        self._starting = self._thread.submit(SparkContext.getOrCreate, conf)
+        self._starting = self._thread.submit(start)
         self._thread.submit(self._start_workers)
 
     @property
@@ -47,9 +51,17 @@ class Engine:
         self.sparkContext.parallelize([0], 1).foreach(_nothing)
 
     def stop(self) -> None:
-        """End Spark, also where it is just starting."""
+        """End Spark, also where it is just starting; the process is expected to end soon, too."""
         self._thread.shutdown()
-        self.sparkContext.stop()
+        if self._starting.exception() is not None:
+            return
+        # Java's side ends in a tenth of a second; PySpark then waits for a thread of its own that looks once a second
+        # whether it is to end. That one may end with the process.
+        context = self.sparkContext
+        ending = Thread(target=context.stop, name="end of Spark", daemon=True)
+        ending.start()
+        while context._jsc is not None and ending.is_alive():
+            ending.join(0.01)
 
 
 def _nothing(_: int) -> None:

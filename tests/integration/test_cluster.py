@@ -59,7 +59,7 @@ def test_a_cluster_whose_leading_master_is_killed_while_a_job_runs_makes_the_sam
         assert job.returncode == 0, log.read_text()[-3000:]
         state = standby.state()
     # The standby learned of the job and of the workers from ZooKeeper, and of the job's end from the job itself.
-    assert [application["name"] for application in state["completedapps"]] == ["traffic trips city"]
+    assert [application["name"] for application in state["completedapps"]] == ["traffic ingest trips"]
     assert [application["state"] for application in state["completedapps"]] == ["FINISHED"]
     assert [worker["state"] for worker in state["workers"]] == ["ALIVE"] * 2
     assert all(list(folder.glob("app-*/*/stderr")) for folder in workers), "a worker had nothing to do"

@@ -11,7 +11,7 @@ from smartcity.lake import Dataset
 from smartcity.profile import FILE as PROFILE
 from smartcity.profile import Profile
 from spark_jobs import features
-from spark_jobs.pipeline import SOURCES, run
+from spark_jobs.stages import SOURCES, run
 from tests import lakes
 from tests.trips import trip_rows, write
 
@@ -37,7 +37,7 @@ def make(spark, dataset, files, refit_profile=False):
     options = argparse.Namespace(
         files=files, zones=None, skip_bad_files=False, refit_profile=refit_profile, redo=False, start=None, end=None
     )
-    run(spark, dataset, SOURCES["trips"], options)
+    run(spark, dataset, SOURCES["trips"](), options)
 
 
 def killing_after(swaps, original, seen):

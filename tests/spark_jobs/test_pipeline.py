@@ -3,7 +3,8 @@ from datetime import date
 import pytest
 
 from spark_jobs.job import Span
-from spark_jobs.pipeline import SOURCES, main, touched
+from spark_jobs.pipeline import KINDS, main
+from spark_jobs.stages import SOURCES, touched
 
 
 def test_the_days_to_process_span_all_inputs_and_the_days_at_their_edges():
@@ -26,7 +27,11 @@ def test_an_input_without_a_valid_row_leaves_nothing_to_process():
     ],
 )
 def test_each_source_enters_where_its_data_stand(source, stages):
-    assert [name for name, _ in SOURCES[source].stages] == stages
+    assert [name for name, _ in SOURCES[source]().stages] == stages
+
+
+def test_every_kind_of_input_has_its_stages():
+    assert list(KINDS) == list(SOURCES)
 
 
 def test_an_unknown_source_names_those_there_are(capsys):
