@@ -27,17 +27,9 @@ SLOT_MINUTES = 30
 SLOTS = 24 * 60 // SLOT_MINUTES
 #: Positions' worth of trust in the coarser average when a finer one is asked (cell < time of day < day type < weekday).
 SHRINK_POSITIONS = 20.0
-_ARRAYS = (
-    "free_flow_mph",
-    "ratio_mean",
-    "ratio_std",
-    "ratio_p10",
-    "days",
-    "counts",
-    "ratio_sums",
-    "latitude",
-    "longitude",
-)
+_ARRAYS = ("free_flow_mph", "ratio_mean", "ratio_std", "ratio_p10", "days", "latitude", "longitude")
+#: Of these the archive holds each day apart, and what the days of each weekday add up to.
+_DAILY = ("counts", "ratio_sums")
 
 
 def slot_of(local: datetime) -> int:
@@ -84,7 +76,7 @@ class Profile:
         kept = frozenset(day.toordinal() for day in days)
         own = np.isin(self.days, list(kept))
         small = replace(self, days=self.days[own], counts=self.counts[own], ratio_sums=self.ratio_sums[own], kept=kept)
-        for name in ("profile_id", "_city_ratio", "_weekday_sums"):
+        for name in ("profile_id", "_weekday_sums"):
             small.__dict__[name] = getattr(self, name)
         return small
 
@@ -100,17 +92,18 @@ class Profile:
 
     @cached_property
     def _city_ratio(self) -> float:
-        return float(self.ratio_sums.sum() / max(self.counts.sum(), 1.0))
+        counts, ratio_sums = self._weekday_sums
+        return float(ratio_sums.sum() / max(counts.sum(), 1.0))
 
     @cached_property
     def _weekday_sums(self) -> tuple[Floats, Floats]:
-        """``ratio_sums`` and ``counts`` added up by weekday, shape (7, S, C): summing all days for each is slow."""
+        """``counts`` and ``ratio_sums`` added up by weekday, shape (7, S, C): summing all days for each is slow."""
         weekday = np.array([date.fromordinal(int(ordinal)).weekday() for ordinal in self.days], dtype=np.int64)
-        ratio_sums, counts = (
+        counts, ratio_sums = (
             np.stack([sums[weekday == number].sum(axis=0) for number in range(7)])
-            for sums in (self.ratio_sums, self.counts)
+            for sums in (self.counts, self.ratio_sums)
         )
-        return ratio_sums, counts
+        return counts, ratio_sums
 
     def history(self, day: date) -> Floats:
         """Expected ratio on a local day, shape (S, C), from the other training days.
@@ -125,7 +118,7 @@ class Profile:
 
         def sums(weekdays: list[int]) -> tuple[Floats, Floats]:
             """Sums over the training days of these weekdays but the day itself, which is one of them."""
-            ratio_sums, counts = (sums[weekdays].sum(axis=0) for sums in self._weekday_sums)
+            counts, ratio_sums = (sums[weekdays].sum(axis=0) for sums in self._weekday_sums)
             return ratio_sums - self.ratio_sums[own].sum(axis=0), counts - self.counts[own].sum(axis=0)
 
         total, count = sums(list(range(7)))
@@ -153,26 +146,41 @@ class Profile:
         }
         buffer = io.BytesIO()
         arrays: dict[str, Any] = {name: getattr(self, name) for name in _ARRAYS}
+        for name, by_weekday in zip(_DAILY, self._weekday_sums, strict=True):
+            arrays[f"{name}/weekdays"] = by_weekday
+            arrays |= {f"{name}/{day}": sums for day, sums in zip(self.days, getattr(self, name), strict=True)}
         np.savez_compressed(buffer, header=np.frombuffer(json.dumps(header).encode(), dtype=np.uint8), **arrays)
         return buffer.getvalue()
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> "Profile":
-        """Read an archive. Raises: ModelError where it is not one of ours."""
+    def from_bytes(cls, content: bytes, days: Collection[date] | None = None) -> "Profile":
+        """Read an archive; with ``days``, only what ``for_days`` would leave of it: months take seconds to unpack.
+
+        Raises: ModelError where it is not one of ours.
+        """
+        kept = None if days is None else frozenset(day.toordinal() for day in days)
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as archive:
                 header = json.loads(archive["header"].tobytes())
                 arrays = {name: archive[name] for name in _ARRAYS}
+                if kept is not None:
+                    arrays["days"] = arrays["days"][np.isin(arrays["days"], list(kept))]
+                weekday_sums = tuple(archive[f"{name}/weekdays"] for name in _DAILY)
+                for name in _DAILY:
+                    arrays[name] = np.empty((len(arrays["days"]), *weekday_sums[0].shape[1:]))
+                    for number, day in enumerate(arrays["days"]):
+                        arrays[name][number] = archive[f"{name}/{day}"]
             found = cls(
                 city=City.model_validate(header["city"]),
                 train_until_utc=datetime.fromisoformat(header["train_until_utc"]),
                 cells=tuple(header["cells"]),
+                kept=kept,
                 **arrays,
             )
         except (OSError, ValueError, KeyError) as error:
-            raise ModelError(f"not a profile: {error}") from error
+            raise ModelError(f"not a profile of this version: {error}") from error
         # Packing months of it anew, only to ask for its name, would take longer than a day's features.
-        found.__dict__["profile_id"] = _archive_id(content)
+        found.__dict__.update(profile_id=_archive_id(content), _weekday_sums=weekday_sums)
         return found
 
     def save(self, dataset: Dataset) -> None:
@@ -180,12 +188,19 @@ class Profile:
         dataset.put_bytes(FILE, self.to_bytes())
 
     @classmethod
-    def load(cls, dataset: Dataset) -> "Profile":
-        """The data set's profile. Raises: MissingDataError where none was fitted yet."""
+    def load(cls, dataset: Dataset, days: Collection[date] | None = None) -> "Profile":
+        """The data set's profile, whole or as ``for_days``.
+
+        Raises: MissingDataError where none was fitted yet, ModelError where another version of this program wrote it.
+        """
         content = dataset.get_bytes(FILE)
         if content is None:
             raise MissingDataError(
                 f"{dataset.uri} has no profile yet. Make it with: "
                 f"python -m spark_jobs.features --dataset {dataset.name} (traffic ingest runs it)"
             )
-        return cls.from_bytes(content)
+        try:
+            return cls.from_bytes(content, days)
+        except ModelError as error:
+            way_out = f"python -m spark_jobs.features --dataset {dataset.name} --refit-profile"
+            raise ModelError(f"{dataset.uri}/{FILE}: {error}. Fit it anew with: {way_out}") from error

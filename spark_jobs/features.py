@@ -5,30 +5,34 @@ A profile is kept until it is refitted, because features of two profiles don't m
 """
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pads
 from pyspark.core.broadcast import Broadcast
 
 from smartcity.city import City
-from smartcity.columns import UTC_TIMESTAMP
 from smartcity.errors import MissingDataError
 from smartcity.features import FEATURES, LOOKBACK_MINUTES, estimate, feature_table
 from smartcity.lake import Dataset, Run, Table
+from smartcity.lakerows import rows_between
 from smartcity.profile import Profile
 from smartcity.profilefit import NEEDED, fit_profile
 from smartcity.sensors import load_places
 from smartcity.spark.tasks import Report, Scheduler, run_tasks
 from smartcity.windows import COUNTS, WindowBlock
 from spark_jobs import job as jobs
+from spark_jobs.dayends import files_from, only_next_is_new
 from spark_jobs.progress import Count, counting
-from spark_jobs.units import Stretch, due, packed, parts_of, stretches
+from spark_jobs.units import Stretch, due, packed, parts_of, redo_asked, stretches
 
+#: What the features of a day are made from.
+Origin = Callable[[date], Mapping[str, Any]]
+#: Stretches that make a file, and about how many windows they hold.
+Sized = tuple[list[Stretch], int]
 #: Share of the time span, at its end, that no training sees.
 TEST_SHARE = 0.2
 _WINDOWS_PER_TASK = 100_000
@@ -57,19 +61,32 @@ def _edge(windows: Table, day: date, choose: Callable[[pa.ChunkedArray], pa.Scal
     return moment.astimezone(UTC)
 
 
-def current_profile(spark: Scheduler, dataset: Dataset, refit: bool) -> tuple[Profile, bool]:
-    """The data set's profile and whether it is new."""
+def current_profile(
+    spark: Scheduler, dataset: Dataset, refit: bool, days: Collection[date]
+) -> tuple[Profile, list[date]]:
+    """The data set's profile for the features of ``days``, and the days whose features are to rest on it.
+
+    These are all days where it is new, or where a run that had fitted it was killed before all features rested on it.
+    """
     if not refit:
         try:
-            return Profile.load(dataset), False
+            profile = Profile.load(dataset, around(days))
+            if not _rest_on_another(dataset.features, profile):
+                return profile, [*days]
         except MissingDataError:
-            pass
-    # In a task: the memory that all windows take is a worker's then, which has use for it, and not the driver's.
-    run_tasks(spark, "features: fit the profile", [dataset], fit)
-    return Profile.load(dataset), True
+            refit = True
+    if refit:
+        # In a task: the memory that all windows take is a worker's then, which has use for it, and not the driver's.
+        run_tasks(spark, "features: fit the profile", [dataset], fit)
+    return Profile.load(dataset), dataset.windows.dates()
 
 
-def features_origin(dataset: Dataset, profile: Profile) -> Callable[[date], Mapping[str, Any]]:
+def around(days: Collection[date]) -> set[date]:
+    """The days and those beside them: a local day may begin or end in another UTC day."""
+    return {day + timedelta(days=offset) for day in days for offset in (-1, 0, 1)}
+
+
+def features_origin(dataset: Dataset, profile: Profile) -> Origin:
     """What the features of a day are made from: its windows, and at its edges those of the days around it."""
     versions = dataset.windows.versions(dataset.windows.dates())
 
@@ -81,7 +98,7 @@ def features_origin(dataset: Dataset, profile: Profile) -> Callable[[date], Mapp
 
 
 def _rest_on_another(features: Table, profile: Profile) -> bool:
-    """Whether a run that had fitted ``profile`` was killed before all features rested on it."""
+    """Whether features were made from another profile."""
     made_from = (partition.made_from for partition in features.manifest().partitions.values())
     return any(origin.get("profile") != profile.profile_id for origin in made_from)
 
@@ -111,12 +128,10 @@ class Deriving:
     def _around(self, stretch: Stretch, city: City) -> pa.Table:
         """Windows of the stretch, those before it that features look back on, and those after it that hold labels."""
         days = (stretch.day + timedelta(days=offset) for offset in (-1, 0, 1))
-        paths = [f"{self.windows.path}/{name}" for day in days for name in self.files.get(day, ())]
-        schema = self.windows.stored_schema
-        stored = pads.dataset(paths, schema=schema, filesystem=self.windows.filesystem, format="parquet")
-        first, end = (pa.scalar(at * stretch.window_us, pa.int64()).cast(UTC_TIMESTAMP) for at in reach(stretch, city))
-        near = (pads.field("window_start_utc") >= first) & (pads.field("window_start_utc") < end)
-        return stored.to_table(columns=["cell_id", "window_start_utc", *COUNTS], filter=near, use_threads=False)
+        names = [name for day in days for name in self.files.get(day, ())]
+        first, end = (at * stretch.window_us for at in reach(stretch, city))
+        columns = ["cell_id", "window_start_utc", *COUNTS]
+        return rows_between(self.windows, names, columns, ("window_start_utc", "window_start_utc"), first, end)
 
 
 def reach(stretch: Stretch, city: City) -> tuple[int, int]:
@@ -135,40 +150,49 @@ def stretch_features(windows: pa.Table, stretch: Stretch, profile: Profile) -> p
     return feature_table(estimate(block, profile), stretch.first - first, stretch.end - first)
 
 
-def _files(rows: Mapping[date, int], city: City) -> list[tuple[list[Stretch], int]]:
-    """The files to make, each the stretches of a part of a day, and how many windows they hold."""
-    found = []
-    for day, windows in rows.items():
-        parts = parts_of(windows, _WINDOWS_PER_TASK)
-        cut = stretches(day, parts * max(1, _STRETCHES // parts), city)
-        size = -(-len(cut) // parts)
-        found += [(cut[low : low + size], windows // parts + 1) for low in range(0, len(cut), size)]
-    return found
+def _files(day: date, windows: int, city: City) -> list[Sized]:
+    """The files of a day."""
+    parts = parts_of(windows, _WINDOWS_PER_TASK)
+    cut = stretches(day, parts * max(1, _STRETCHES // parts), city)
+    size = -(-len(cut) // parts)
+    return [(cut[low : low + size], windows // parts + 1) for low in range(0, len(cut), size)]
+
+
+def _work(dataset: Dataset, days: list[date], origin: Origin, redo: bool) -> tuple[list[Sized], list[str]]:
+    """The files to make, and the names of those that they take the place of."""
+    windows, city = dataset.windows.rows_by_day(), dataset.city
+    made, work, replaced = dataset.features.manifest().partitions, list[Sized](), list[str]()
+    for day in days:
+        files, partition = _files(day, windows[day], city), made.get(day.isoformat())
+        names = partition.files if partition else []
+        if partition and not redo and only_next_is_new(partition.made_from, origin(day), day):
+            midnight = files[-1][0][-1].end
+            last = [(cut, size) for cut, size in files if reach(cut[-1], city)[1] > midnight]
+            at_end = files_from(dataset.features, names, last[0][0][0].start_us)
+            files, names = (files, names) if at_end is None else (last, at_end)
+        work += files
+        replaced += names
+    return work, replaced
 
 
 def job(spark: Scheduler, dataset: Dataset, span: jobs.Span, options: argparse.Namespace) -> jobs.Figures:
     """Make the features of the span's days, or of all days where the profile is new."""
     maker = f"python -m spark_jobs.windows --dataset {dataset.name}"
     dataset.windows.require_files(span.start, span.end, maker)
-    profile, new = current_profile(spark, dataset, options.refit_profile)
-    if new or _rest_on_another(dataset.features, profile):
-        span = jobs.Span()
-    wanted = [day for day in dataset.windows.dates() if span.covers(day)]
+    asked = [day for day in dataset.windows.dates() if span.covers(day)]
+    profile, wanted = current_profile(spark, dataset, options.refit_profile, asked)
     origin = features_origin(dataset, profile)
     days = due(dataset.features, wanted, origin, options)
     written = 0
     if days:
-        stored = dataset.windows.rows_by_day()
-        rows = {day: stored[day] for day in days}
-        tasks = packed(_files(rows, dataset.city), _WINDOWS_PER_TASK)
+        files, replaced = _work(dataset, days, origin, redo_asked(options))
+        tasks = packed(files, _WINDOWS_PER_TASK)
         run = dataset.features.begin()
-        # A local day may begin or end in the UTC day beside it.
-        near = {day + timedelta(days=offset) for day in days for offset in (-1, 0, 1)}
-        shared = spark.sparkContext.broadcast(profile.for_days(near))
-        with counting(spark, "features", sum(rows.values()), "windows") as count:
+        shared = spark.sparkContext.broadcast(profile.for_days(around(days)))
+        with counting(spark, "features", sum(windows for _, windows in files), "windows") as count:
             work = Deriving(run, dataset.windows, dataset.windows.files_by_day(), shared, count)
             reports = run_tasks(spark, f"features: {len(days)} days in {len(tasks)} tasks", tasks, work)
-        written = dataset.features.publish(run, days, origin, [report["features"] for report in reports])
+        written = dataset.features.extend(run, [report["features"] for report in reports], origin, replaced)
     return {
         "days": len(days),
         "days_current": len(wanted) - len(days),

@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pads
 
 from smartcity.city import City
-from smartcity.columns import UTC_TIMESTAMP
 from smartcity.grid import CellGrid
 from smartcity.lake import Dataset, Run, Table
+from smartcity.lakerows import rows_between
 from smartcity.positions import Positions, simulate
 from smartcity.spark.tasks import Report, Scheduler, run_tasks
 from smartcity.windowsums import WindowSums, vehicle_bits
@@ -32,7 +31,7 @@ from spark_jobs.windows import windows_origin
 #: Raised when the same trips would give other positions or windows.
 SIMULATION_VERSION = 1
 #: Trips of a task, and trips simulated at a time: what bounds a task's memory.
-_TRIPS_PER_TASK = 125_000
+_TRIPS_PER_TASK = 80_000
 _TRIPS_AT_ONCE = 32_768
 #: Columns of the trips that the simulation reads.
 NEEDED = [
@@ -51,15 +50,9 @@ NEEDED = [
 def trips_under_way(table: Table, files: Mapping[date, list[str]], stretch: Stretch) -> pa.Table:
     """Trips that overlap a stretch, from the files of its day and of the day before; columns ``NEEDED``."""
     names = [name for day in (stretch.day - timedelta(days=1), stretch.day) for name in files.get(day, ())]
-    start, end = (pa.scalar(us, pa.int64()).cast(UTC_TIMESTAMP) for us in (stretch.start_us, stretch.end_us))
-    stored = pads.dataset(
-        [f"{table.path}/{name}" for name in names],
-        schema=table.stored_schema,
-        filesystem=table.filesystem,
-        format="parquet",
-    )
-    overlap = (pads.field("pickup_utc") < end) & (pads.field("dropoff_utc") > start)
-    return stored.to_table(columns=NEEDED, filter=overlap, use_threads=False)
+    # A trip that ends at the first instant is not under way in it.
+    times = ("pickup_utc", "dropoff_utc")
+    return rows_between(table, names, NEEDED, times, stretch.start_us + 1, stretch.end_us)
 
 
 def position_runs(trips: pa.Table, stretch: Stretch, city: City) -> Iterator[tuple[pa.RecordBatch, Positions]]:
@@ -106,7 +99,7 @@ class Simulation:
         with self.windows.part(stretch.day) as windows:
             windows.write(sums.table(grid.names, vehicle_bits(names.to_pylist())))
         self.count(trips.num_rows)
-        yield {"positions": writer.part, "windows": windows.part, "outside": outside}
+        yield {"first": stretch.first, "positions": writer.part, "windows": windows.part, "outside": outside}
 
 
 def days_to_make(trips: Table, made: Table, span: Span) -> list[date]:
@@ -150,11 +143,13 @@ def job(spark: Scheduler, dataset: Dataset, span: Span, options: argparse.Namesp
     for day in days:
         parts = parts_of(rows.get(day, 0), _TRIPS_PER_TASK)
         sized += [(stretch, rows.get(day, 0) // parts + 1) for stretch in stretches(day, parts, dataset.city)]
-    tasks = packed(sized, _TRIPS_PER_TASK)
+    # From the last hours of each day to the first, which have the fewest trips: no worker is left with a big task.
+    tasks = packed(sized, _TRIPS_PER_TASK)[::-1]
     positions, windows = dataset.positions.begin(), dataset.windows.begin()
     with counting(spark, "positions", sum(rows.get(day, 0) for day in days), "trips") as count:
         work = Simulation(positions, windows, dataset.trips, dataset.trips.files_by_day(), dataset.city, count)
         reports = run_tasks(spark, f"positions and windows: {len(days)} days in {len(tasks)} tasks", tasks, work)
+    reports.sort(key=lambda report: int(report["first"]))
     made = {name: [report[name] for report in reports] for name in ("positions", "windows")}
     figures["positions"] = dataset.positions.publish(positions, days, origin, made["positions"])
     figures["windows"] = dataset.windows.publish(windows, days, windows_origin(dataset), made["windows"])

@@ -73,7 +73,7 @@ def due(
 
     All of them where ``options`` have ``redo``.
     """
-    if getattr(options, "redo", False):
+    if redo_asked(options):
         return dates
     partitions = made.manifest().partitions
     return [
@@ -81,3 +81,8 @@ def due(
         for day in dates
         if (partition := partitions.get(day.isoformat())) is None or partition.made_from != origin(day)
     ]
+
+
+def redo_asked(options: argparse.Namespace) -> bool:
+    """Whether ``options`` ask for days that are up to date, too; only a command line must say."""
+    return bool(getattr(options, "redo", False))

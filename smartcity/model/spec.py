@@ -13,7 +13,7 @@ from smartcity.model.drift import Reference
 from smartcity.model.inputs import INPUT_NAMES
 
 MODEL_NAME = "congestion"
-FORMAT = 2
+FORMAT = 3
 SPEC_FILE = "spec.json"
 LEVEL_FILE = "level.onnx"
 CHANGE_FILE = "ratio_change.onnx"

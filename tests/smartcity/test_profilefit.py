@@ -92,14 +92,15 @@ def test_a_profile_cut_down_to_some_days_has_their_history_and_no_other():
     whole = fit_profile([windows(*rows)], CITY, UNTIL)
     day = datetime.fromordinal(int(whole.days[3])).date()
     after = date.fromordinal(int(whole.days[-1]) + 30)
-    cut = pickle.loads(pickle.dumps(whole.for_days([day, after])))
-    assert cut.counts.shape[0] == 1 and cut.profile_id == whole.profile_id
-    for asked in (day, after):
-        assert np.array_equal(cut.history(asked), whole.history(asked))
-    with pytest.raises(ValueError, match="other days"):
-        cut.history(day + timedelta(days=1))
-    with pytest.raises(ValueError, match="saved"):
-        cut.to_bytes()
+    of_memory = pickle.loads(pickle.dumps(whole.for_days([day, after])))
+    for cut in (of_memory, Profile.from_bytes(whole.to_bytes(), [day, after])):
+        assert cut.counts.shape[0] == 1 and cut.profile_id == whole.profile_id
+        for asked in (day, after):
+            assert np.array_equal(cut.history(asked), whole.history(asked))
+        with pytest.raises(ValueError, match="other days"):
+            cut.history(day + timedelta(days=1))
+        with pytest.raises(ValueError, match="saved"):
+            cut.to_bytes()
 
 
 def test_the_percentile_is_numpys_for_every_cell():

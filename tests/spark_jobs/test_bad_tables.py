@@ -104,7 +104,7 @@ def test_a_clock_put_forward_leaves_an_hour_out_and_no_target_wrong(ingest):
 def test_three_rows_are_refused_with_what_is_missing(spark, ingest):
     dataset = ingest(table().head(3))
     with pytest.raises(MissingDataError, match=r"^no window before .* to fit a profile on$"):
-        features.current_profile(spark, dataset, refit=False)
+        features.current_profile(spark, dataset, False, dataset.windows.dates())
 
 
 def test_times_are_read_as_the_citys_wall_time(ingest):

@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from smartcity.lake import Dataset
-from spark_jobs import positions
+from spark_jobs import features, positions
 from spark_jobs.clean import run_clean
-from spark_jobs.pipeline import SOURCES, run
+from spark_jobs.job import Span
+from spark_jobs.stages import SOURCES, run
 from tests import lakes
 from tests.trips import HEADER, trip_rows, write
 
@@ -19,7 +20,7 @@ OPTIONS = {"zones": None, "skip_bad_files": False, "refit_profile": False, "redo
 
 
 def make(spark, dataset, *files):
-    run(spark, dataset, SOURCES["trips"], argparse.Namespace(files=[str(file) for file in files], **OPTIONS))
+    run(spark, dataset, SOURCES["trips"](), argparse.Namespace(files=[str(file) for file in files], **OPTIONS))
 
 
 def day_file(folder, day, count=150):
@@ -47,6 +48,22 @@ def test_one_more_day_leaves_the_other_days_files_where_they_are(spark, small_ci
     again = runs(dataset)
     make(spark, dataset, day_file(tmp_path, 9), day_file(tmp_path, 5))
     assert runs(dataset) == again
+
+
+def test_of_the_day_before_a_new_one_only_the_end_is_made_anew(spark, small_city, tmp_path, monkeypatch):
+    monkeypatch.setattr(features, "_WINDOWS_PER_TASK", 200)
+    grown, whole = (Dataset(str(tmp_path / name), "city", small_city) for name in ("grown", "whole"))
+    make(spark, grown, *(day_file(tmp_path, day) for day in (5, 6, 7, 8)))
+    before = grown.features.files_by_day()[date(2016, 1, 8)]
+    make(spark, grown, day_file(tmp_path, 9))
+    after = grown.features.files_by_day()[date(2016, 1, 8)]
+    assert len(before) > 2 and len(set(before) & set(after)) == len(before) - 1
+    # The same days, all made at once from the same profile.
+    make(spark, whole, *(day_file(tmp_path, day) for day in (5, 6, 7, 8)))
+    make(spark, whole, day_file(tmp_path, 9))
+    features.job(spark, whole, Span(), argparse.Namespace(**{**OPTIONS, "redo": True}))
+    assert set(whole.features.files_by_day()[date(2016, 1, 8)]).isdisjoint(before)
+    lakes.assert_equal(grown, whole)
 
 
 def test_a_late_file_of_a_day_changes_this_day_and_what_rests_on_it(spark, small_city, tmp_path):
