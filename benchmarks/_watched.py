@@ -16,6 +16,7 @@ from smartcity.store.engine import create_engine
 from smartcity.store.reader import progress
 from smartcity.store.tables import REJECTED_QUERY, WINDOWS_QUERY
 from smartcity.topics import VEHICLE_POSITIONS, VEHICLE_POSITIONS_REJECTED
+from streaming.checkpoint import Checkpoint
 from streaming.place import TopicEnd
 from streaming.query import checkpoint_folder
 
@@ -50,6 +51,11 @@ class Watched:
     def in_topic(self) -> int:
         """Events in the topic. Raises: ServiceError where no broker answers."""
         return sum(self._ends.offsets().values())
+
+    def lag(self) -> int:
+        """Events in the topic that are not in the database yet. Raises: ServiceError where no broker answers."""
+        done = Checkpoint(self._checkpoint, VEHICLE_POSITIONS.name).offsets(int(self.figures()["batch_id"]))
+        return max(self.in_topic() - sum(done.values()), 0)
 
     def uncommitted(self) -> bool:
         """Whether the database holds a batch that the stream's checkpoint does not count as done yet."""

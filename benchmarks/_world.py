@@ -33,7 +33,7 @@ PORTS = range(22000, 23000)
 PORT_SETTINGS = ("kafka_port", "kafka_controller_port", "mlflow_port", "api_port", "stream_metrics_port")
 #: What services are told beside what they get from their home.
 TOLD = ("home", "jars", "database_url", *PORT_SETTINGS)
-WAIT_SECONDS = 240.0
+WAIT_SECONDS = 600.0
 #: What has sent all ends by itself, and well; any other service that ends has failed.
 SENDERS = ("producer", "firehose")
 SERVICES = {
@@ -56,8 +56,9 @@ class World(Watched):
         self.home = home
         home.mkdir(parents=True, exist_ok=True)
         # As on any machine where the platform ran before, Java finds its archives of classes.
-        (home.parent / "java").mkdir(exist_ok=True)
-        (home / "java").symlink_to(home.parent / "java")
+        java = Settings().home / "java"
+        java.mkdir(parents=True, exist_ok=True)
+        (home / "java").symlink_to(java)
         self._cleanup = ExitStack()
         ports = _free_ports()
         self._postgres = Postgres(next(ports)) if postgresql else None

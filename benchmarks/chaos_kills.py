@@ -27,8 +27,8 @@ def killed(request: Request, victim: str, postgresql: bool = False) -> Outcome:
         world.wait(world.stream_runs)
         world.start("producer")
         world.wait(lambda: world.read() > request.rate)
-        moments = Counter[str]()
-        while outcome.kills < request.kills:
+        moments, until = Counter[str](), time.monotonic() + 60 * request.minutes
+        while outcome.kills < request.kills and time.monotonic() < until:
             _await_moment(world, victim, outcome.kills)
             known = world.in_topic()
             if known + request.rate > len(recorded):

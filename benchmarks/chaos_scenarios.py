@@ -45,6 +45,7 @@ class Request:
     folder: Path
     jars: Path
     kills: int = 5
+    minutes: float = 30.0
     rate: int = 2_000
     events: int = 60_000
 

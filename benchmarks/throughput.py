@@ -118,17 +118,15 @@ def drive(watched: Watched, rate: int, cells: int, seconds: float) -> Load:
     load = Load(rate, cells, seconds)
     with _firehose(watched, rate, cells):
         time.sleep(WARM_UP_SECONDS)
-        behind = int(watched.figures()["lag_events"])
-        started, read, written = time.monotonic(), watched.read(), watched.in_topic()
+        started, read = time.monotonic(), watched.read()
         before, batches = _usage(watched.settings), list[float]()
         while time.monotonic() - started < seconds:
             time.sleep(1.0)
-            figures = watched.figures()
-            done = int(figures["total_read"]) - read
-            load.lag_events.append(max(behind + watched.in_topic() - written - done, 0))
-            batches.append(float(figures["batch_seconds"]))
+            load.lag_events.append(watched.lag())
+            batches.append(float(watched.figures()["batch_seconds"]))
         took, load.load_average = time.monotonic() - started, round(os.getloadavg()[0], 1)
-        load.read_per_second, load.batch_seconds = done / took, round(statistics.median(batches), 3)
+        load.read_per_second = (watched.read() - read) / took
+        load.batch_seconds = round(statistics.median(batches), 3)
         for name, (cpu, memory) in _usage(watched.settings).items():
             load.cores[name] = round((cpu - before.get(name, (0.0, 0))[0]) / took, 3)
             load.memory_mb[name] = memory // 2**20

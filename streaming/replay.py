@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from smartcity.errors import ServiceError, TrafficError
-from smartcity.events import decode, encode_fields
+from smartcity.events import decode, encode_columns
 from smartcity.lake import Dataset
 from smartcity.settings import Settings
 from smartcity.store.replay import ENDED, NONE, PAUSED, RUNNING, Wish
@@ -218,21 +218,14 @@ class Replay:
 
     def _produce(self, sender: Sender, part: Slice, start: int, end: int) -> int:
         """Send the events of a slice from ``start`` to ``end``. Returns: the first that was not sent."""
-        for index, micros_ in enumerate(self._course.sent_all(part.times_us[start:end]).tolist(), start):
-            vehicle = part.vehicle_ids[index]
-            if self._sent_before and (vehicle, micros_) in self._sent_before:
-                self._sent_before.discard((vehicle, micros_))
-            else:
-                value = encode_fields(
-                    vehicle,
-                    instant(micros_),
-                    part.latitudes[index],
-                    part.longitudes[index],
-                    part.speeds_mph[index],
-                    part.trip_ids[index],
-                )
-                if not sender.send(vehicle.encode(), value):
-                    return index
+        times_us, vehicles = self._course.sent_all(part.times_us[start:end]), part.vehicle_ids[start:end]
+        places = part.latitudes[start:end], part.longitudes[start:end]
+        values = encode_columns(vehicles, times_us, *places, part.speeds_mph[start:end], part.trip_ids[start:end])
+        for index, (vehicle, value) in enumerate(zip(vehicles, values, strict=True)):
+            if self._sent_before and (event := (vehicle, int(times_us[index]))) in self._sent_before:
+                self._sent_before.discard(event)
+            elif not sender.send(vehicle.encode(), value):
+                return start + index
             self._events += 1
         return end
 

@@ -29,7 +29,11 @@ RUN_BY = {
 #: Command -> why no test runs it as it stands.
 NOT_RUN = {
     "bench api": "measures for minutes; the server and the contract it loads are run by tests/api",
+    "bench chaos": "kills for minutes; its events and its comparison are tested in tests/benchmarks/test_oracle.py",
     "bench latency": "measures for minutes on the whole stream, which tests/integration/test_stream.py runs",
+    "bench producer": "measures for minutes; the replay is run by tests/integration/test_stream.py",
+    "bench scale": "measures for minutes; its table and plot are tested in tests/benchmarks/test_load.py",
+    "bench throughput": "measures for minutes; how it judges a lag is tested in tests/benchmarks/test_load.py",
     "bench sockets": "measures for minutes; the server is run by tests/api/test_server.py",
     "doctor": "looks at this machine; ports and disk, which it looks at, in tests/smartcity/services/test_ports.py",
     "down": "would end what runs here; the supervisor it ends is tested in tests/smartcity/services",
