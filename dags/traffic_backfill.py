@@ -47,7 +47,8 @@ AT_ONCE = 2
 
 with DAG(
     dag_id="traffic_backfill",
-    dag_display_name="Backfill",
+    # Airflow has a function of its own that is called Backfill.
+    dag_display_name="Backfill of chosen days",
     description="Chosen days made again, in parallel stretches",
     doc_md=__doc__,
     schedule=None,
@@ -72,7 +73,7 @@ with DAG(
             7, type="integer", minimum=1, maximum=366, title="Days per task", description="A start of Spark each."
         ),
         "accept": rules_to_accept(),
-        "train": Param(True, type="boolean", title="Train afterwards", description="By updating the asset `features`."),
+        "train": Param(True, type="boolean", title="Train afterwards", description="By updating the asset features."),
     },
 ) as dag:
 
@@ -102,7 +103,7 @@ with DAG(
         print(f"{len(found)} stretches of up to {step.days} days")
         return [["--dataset", days["dataset"], "--from", str(start), "--to", str(end)] for start, end in found]
 
-    @task(outlets=[FEATURES])
+    @task(inlets=[WINDOWS], outlets=[FEATURES])
     def publish_features(days: dict[str, str], params: dict[str, Any], outlet_events: Any) -> None:
         """Tell who waits for features that they passed their gate."""
         if not params["train"]:

@@ -110,7 +110,7 @@ with DAG(
         print(f"processing {dataset.name} from {start} to {end}")
         return {"dataset": dataset.name, "from": start.isoformat(), "to": end.isoformat()}
 
-    @task(outlets=[FEATURES])
+    @task(inlets=[WINDOWS], outlets=[FEATURES])
     def publish_features(days: dict[str, str], outlet_events: Any) -> None:
         """Tell who waits for features that they passed their gate."""
         tell_of_features(days, outlet_events)

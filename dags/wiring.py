@@ -61,7 +61,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 #: What a person accepts in the form, for ``words`` of a gate.
-ACCEPT = {"--accept": "{{ params.accept | join(',') }}"}
+ACCEPT = {"--accept": "{{ (params.accept or []) | join(',') }}"}
 _DAY = {"type": ["null", "string"], "format": "date"}
 
 
@@ -76,9 +76,10 @@ def days_asked() -> dict[str, Param]:
 
 def rules_to_accept() -> Param:
     """Field of a form: what ``ACCEPT`` hands on to the gates."""
+    # Also null: the form marks a field that may not be empty.
     return Param(
         [],
-        type="array",
+        type=["array", "null"],
         items={"type": "string"},
         title="Rules to accept",
         description="Broken gate rules that shall not stop this run, as SUITE.RULE.",

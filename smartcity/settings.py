@@ -51,6 +51,11 @@ class Settings(BaseSettings):
     promotion_approval: bool = Field(
         default=False, description="Whether a new version that the gate lets pass waits for a person in Airflow."
     )
+    openlineage: str = Field(
+        default="",
+        pattern=r"^(file|https?://\S+)?$",
+        description="Where Airflow tells which task read and made what: file (HOME/lineage.jsonl) or an address.",
+    )
     drift_stability: float = Field(
         default=0.25, gt=0, description="Population stability index of a feature from which on it counts as drift."
     )

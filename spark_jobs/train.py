@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 
-from smartcity.errors import ModelError, NoChampionError
+from smartcity.errors import ModelError, NoChampionError, RegistryError
 from smartcity.hashing import file_sha256
 from smartcity.lake import Dataset
 from smartcity.model import forest, publish, registry, steps
@@ -112,6 +112,9 @@ def gate(settings: Settings, report: Report, model: ServingModel, test: Rows) ->
         champion = registry.load_champion(settings)
     except NoChampionError:
         return decide(figures, None, None)
+    except RegistryError:
+        # Not known is not none: nothing is promoted over a champion that nobody could ask for.
+        raise
     except ModelError as error:
         return Decision(figures.margin_over_persistence_low > 0, f"the champion cannot be loaded ({error})")
     if champion.spec.dataset != model.spec.dataset:

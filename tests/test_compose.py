@@ -17,7 +17,7 @@ TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
-#: Section 4 of the design, host port by service.
+#: Section 4 of the design, host port by service, and the stream's figures for Prometheus.
 PORTS = {
     "api": 5000,
     "mlflow": 5001,
@@ -27,6 +27,7 @@ PORTS = {
     "zookeeper": 2181,
     "spark-master": 7077,
     "spark-worker": 8082,
+    "stream": 5010,
 }
 SECRET = re.compile(r"PASSWORD|SECRET|TOKEN|KEY$")
 
@@ -44,7 +45,7 @@ def test_ports_are_those_of_the_design_and_bound_to_loopback() -> None:
 def test_images_are_pinned_to_a_version() -> None:
     for name, service in SERVICES.items():
         tag = service["image"].rpartition(":")[2]
-        assert re.search(r"\d+\.\d+\.\d+|\d+\.\d+-alpine", tag), f"{name}: {service['image']}"
+        assert re.search(r"\d+\.\d+\.\d+|\d+\.\d+-alpine\d", tag), f"{name}: {service['image']}"
     assert re.search(r"^FROM python:3\.11\.\d+-", (ROOT / "docker" / "Dockerfile").read_text(), re.MULTILINE)
 
 
@@ -103,10 +104,22 @@ def test_every_command_resolves(name: str) -> None:
         assert (ROOT / command[1]).is_file()
 
 
-def test_our_programs_run_without_privileges() -> None:
+def test_nothing_runs_as_root_or_can_become_it() -> None:
     assert re.search(r"^USER traffic$", (ROOT / "docker" / "Dockerfile").read_text(), re.MULTILINE)
-    for name, service in OURS.items():
+    for name, service in SERVICES.items():
         assert service["cap_drop"] == ["ALL"] and service["security_opt"] == ["no-new-privileges:true"], name
+        assert name in OURS or name == "kafka-ui" or int(service["user"].partition(":")[0]) > 0, name
+
+
+def test_a_setting_in_the_environment_file_reaches_the_programs() -> None:
+    """All but what the deployment itself decides: its addresses and folders."""
+    reached = set(COMPOSE["x-settings"])
+    assert set(COMPOSE["x-settings"].values()) == {None}, "a default here would be a second one"
+    said = {key for service in OURS.values() for key in service["environment"]}
+    assert reached <= set.intersection(*(set(service["environment"]) for service in OURS.values()))
+    own = {"TRAFFIC_JARS", "TRAFFIC_MAVEN_REPOSITORY", "TRAFFIC_STREAM_METRICS_PORT"}
+    ports = {name for name in names(Settings, "TRAFFIC_") if name.endswith("_PORT")}
+    assert names(Settings, "TRAFFIC_") - said <= own | ports | {"TRAFFIC_OPENLINEAGE"}
 
 
 def test_volumes_are_declared() -> None:

@@ -1,6 +1,6 @@
 """Gate on what the stream has foretold: fresh, whole, possible, and by versions that the registry knows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -24,6 +24,8 @@ from smartcity.store.engine import Engine, open_engine
 
 #: What figures are of, and with how many such stretches before they are compared.
 DAY, DAYS_BEFORE = timedelta(days=1), 28
+_HOUR = timedelta(hours=1)
+_HOURS = DAY // _HOUR
 #: Every row of the newest stretch is looked at: the gate runs hourly, and each row is then seen twice.
 ROWS_OF = timedelta(hours=2)
 FRESH_FAIL_MINUTES, FRESH_WARN_MINUTES = 60, 10
@@ -157,17 +159,14 @@ def _parts(engine: Engine, request: Request, oldest: datetime, newest: datetime,
 
 def day(engine: Engine, settings: Settings, oldest: datetime, newest: datetime, written: datetime) -> Frame:
     """One row: the last day in figures, beside the days before it as far as they are whole."""
-    today = predictions.counts(engine, newest - DAY, newest)
-    before = {
-        (newest - DAY * back).date(): predictions.counts(engine, newest - DAY * (back + 1), newest - DAY * back)
-        for back in range(1, DAYS_BEFORE + 1)
-        if oldest <= newest - DAY * (back + 1)
-    }
-    whole = oldest <= newest - DAY
+    whole_days = min((newest - oldest) // DAY, DAYS_BEFORE + 1)
+    found = predictions.counts(engine, newest - DAY * max(whole_days, 1), newest)
+    days, hours = _summed(found, newest, DAY), _summed(found, newest, _HOUR)
+    today, whole = days[0], whole_days > 0
+    before = {(newest - DAY * back).date(): days[back] for back in range(1, whole_days) if back in days}
     rows = {date: float(found.windows) for date, found in before.items()}
     high = {date: found.high_now / max(found.known, 1) for date, found in before.items()}
     share = today.high_now / max(today.known, 1)
-    hours = [predictions.counts(engine, newest - DAY + _HOUR * n, newest - DAY + _HOUR * (n + 1)) for n in range(24)]
     return pd.DataFrame(
         [
             {
@@ -176,7 +175,7 @@ def day(engine: Engine, settings: Settings, oldest: datetime, newest: datetime, 
                 "rows_to_usual": to_usual(newest.date(), rows | {newest.date(): float(today.windows)})
                 if whole
                 else float("nan"),
-                "hours_with_rows": float(sum(found.windows > 0 for found in hours)) if whole else float("nan"),
+                "hours_with_rows": float(sum(back < _HOURS for back in hours)) if whole else float("nan"),
                 "minutes_old": max((datetime.now(UTC) - written).total_seconds() / 60, 0.0),
                 "foretold_share": today.foretold / today.known if today.known else float("nan"),
                 "unknown_versions": float(len(_unknown(engine, settings, newest))),
@@ -189,7 +188,16 @@ def day(engine: Engine, settings: Settings, oldest: datetime, newest: datetime, 
     )
 
 
-_HOUR = timedelta(hours=1)
+def _summed(
+    found: Mapping[datetime, predictions.Counts], until: datetime, length: timedelta
+) -> dict[int, predictions.Counts]:
+    """Counts by how many stretches of ``length`` they lie back from ``until``: 0 is the last one."""
+    sums: dict[int, predictions.Counts] = {}
+    for start, counts in found.items():
+        back = (until - start) // length
+        before = sums.get(back)
+        sums[back] = predictions.Counts(*map(sum, zip(before, counts, strict=True))) if before else counts
+    return sums
 
 
 def _unknown(engine: Engine, settings: Settings, newest: datetime) -> set[str]:

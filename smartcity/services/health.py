@@ -13,7 +13,7 @@ from smartcity.store.age import data_age
 #: The stream writes its progress with every batch; older than this, it stands still.
 SILENT_SECONDS = 60
 #: Files in ``dags/`` that hold none; every other is named as its DAG.
-NO_DAGS = {"wiring", "operators"}
+NO_DAGS = {"wiring", "operators", "lineage"}
 
 
 @dataclass(frozen=True)

@@ -100,8 +100,24 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(folder / "logs"),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        **lineage_environment(settings),
         "AIRFLOW_CONN_SPARK_DEFAULT": spark_connection(settings.spark_master),
         "AIRFLOW_CONN_KAFKA_DEFAULT": json.dumps(kafka_connection),
+    }
+
+
+def lineage_environment(settings: Settings) -> dict[str, str]:
+    """Where Airflow's OpenLineage provider sends its events; without a setting it sends none."""
+    if not settings.openlineage:
+        return {"AIRFLOW__OPENLINEAGE__DISABLED": "True"}
+    transport: dict[str, object] = {"type": "http", "url": settings.openlineage}
+    if settings.openlineage == "file":
+        transport = {"type": "file", "log_file_path": str(settings.home / "lineage.jsonl"), "append": True}
+    return {
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
+        "AIRFLOW__OPENLINEAGE__NAMESPACE": "smart-city-traffic",
+        "AIRFLOW__OPENLINEAGE__EXTRACTORS": "dags.lineage.AssetLineage",
+        "AIRFLOW__OPENLINEAGE__DISABLE_SOURCE_CODE": "True",
     }
 
 

@@ -16,7 +16,7 @@ _KINDS = {"Float": "number", "Numeric": "number", "Double": "number"}
 
 
 class Counts(NamedTuple):
-    """Of a stretch of time: windows, those whose level is known, of these with a forecast, and shares of ``high``."""
+    """Of some time: windows, those whose level is known, of these with a forecast, and at level ``high``."""
 
     windows: int
     known: int
@@ -48,18 +48,24 @@ def _kind(kind: TypeEngine[object]) -> str:
     return _KINDS.get(name, name.lower())
 
 
-def counts(engine: Engine, since: datetime, until: datetime) -> Counts:
-    """Of windows that start after ``since`` and by ``until``."""
-    level, foretold, known = _TABLE.c.level, _TABLE.c.forecast_level, _TABLE.c.level != Level.UNKNOWN.value
-    query = select(
-        func.count(),
-        func.count().filter(known),
-        func.count().filter(known, foretold.is_not(None)),
-        func.count().filter(level == Level.HIGH.value),
-        func.count().filter(known, foretold == Level.HIGH.value),
-    ).where(_TABLE.c.window_start_utc > since, _TABLE.c.window_start_utc <= until)
+def counts(engine: Engine, since: datetime, until: datetime) -> dict[datetime, Counts]:
+    """Of windows that start after ``since`` and by ``until``, by their start, in one look at the table."""
+    start, level, foretold = _TABLE.c.window_start_utc, _TABLE.c.level, _TABLE.c.forecast_level
+    known = level != Level.UNKNOWN.value
+    query = (
+        select(
+            start,
+            func.count(),
+            func.count().filter(known),
+            func.count().filter(known, foretold.is_not(None)),
+            func.count().filter(level == Level.HIGH.value),
+            func.count().filter(known, foretold == Level.HIGH.value),
+        )
+        .where(start > since, start <= until)
+        .group_by(start)
+    )
     with engine.connect() as connection:
-        return Counts(*connection.execute(query).one())
+        return {row[0]: Counts(*row[1:]) for row in connection.execute(query)}
 
 
 def versions(engine: Engine, since: datetime, until: datetime) -> set[str]:

@@ -226,7 +226,7 @@ def test_limits_of_the_watchdog_reach_the_shell_as_variables_only(dags: dict) ->
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
 def test_dags_import_only_airflow_and_the_core(source) -> None:
-    allowed = {"airflow", "smartcity", "pendulum", "wiring", "operators", *sys.stdlib_module_names}
+    allowed = {"airflow", "smartcity", "pendulum", "wiring", "operators", "openlineage", *sys.stdlib_module_names}
     for node in ast.walk(ast.parse(source.read_text())):
         names = [node.module] if isinstance(node, ast.ImportFrom) else []
         names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

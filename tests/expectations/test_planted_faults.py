@@ -133,6 +133,20 @@ def test_catches_positions_that_are_not_in_the_windows(dataset: Dataset, setting
     assert check_windows(dataset, settings, windows).names("FAIL") == ["windows_hold_the_positions"]
 
 
+def test_catches_speeds_in_kilometres_an_hour(dataset: Dataset, settings: Settings, windows: Rows) -> None:
+    """A GPS feed whose unit changed: its positions and windows are whole, and 1.6 times as fast."""
+    for row in windows:
+        if row["date"] == LAST:
+            row["speed_sum"] = round(row["speed_sum"] * 1.609344)
+            row["avg_speed_mph"] = row["speed_sum"] / row["position_count"] / 100
+    assert check_windows(dataset, settings, windows).names("FAIL") == ["speed_is_in_the_usual_unit"]
+
+
+def test_catches_half_the_windows_missing(dataset: Dataset, settings: Settings, windows: Rows) -> None:
+    kept = [row for row in windows if row["date"] != LAST] + rows.window_rows(LAST)[::2]
+    assert check_windows(dataset, settings, kept).names("FAIL") == ["rows_are_as_many_as_usual"]
+
+
 def test_an_accepted_rule_is_seen_but_does_not_stop_the_run(
     dataset: Dataset, settings: Settings, windows: Rows
 ) -> None:

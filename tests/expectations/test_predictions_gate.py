@@ -3,10 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import event
 
 from expectations.outcome import Outcome
 from expectations.runner import run
 from expectations.suites import load
+from expectations.suites.predictions import day
 from smartcity.errors import NothingYetError
 from smartcity.lake import Dataset
 from smartcity.levels import Level
@@ -112,3 +114,15 @@ def test_warns_of_half_a_day_beside_the_same_weekday(dataset: Dataset, settings:
     halved = [window(step) for step in steps if step >= 720 or step % 10 == 0]
     found = check(dataset, settings, *halved, sound=1)
     assert "rows_are_as_many_as_usual" in found.names("FAIL")
+
+
+def test_the_days_are_counted_in_one_look_at_the_table(dataset: Dataset, settings: Settings) -> None:
+    check(dataset, settings, *(window(step) for step in range(0, 4 * 720, 30)))
+    engine, looks = create_engine(settings), []
+    event.listen(engine, "before_cursor_execute", lambda *call: looks.append(call[2]))
+    newest = NOW - WINDOW
+    (row,) = day(engine, settings, newest - 96 * 29 * WINDOW, newest, NOW).to_dict("records")
+    # Counts, and the versions that foretold.
+    assert len(looks) == 2 and all("scored_windows" in look for look in looks)
+    # One window an hour, and on the last day 29 that come every two minutes.
+    assert (row["rows"], row["hours_with_rows"], row["rows_to_usual"]) == (53.0, 24.0, 53 / 24)

@@ -94,6 +94,7 @@ def settings(
         kafka_port=free_port(),
         kafka_controller_port=free_port(),
         airflow_port=free_port(),
+        openlineage="file",
     )
     with broker(found):
         kafka.create_topics(found)
@@ -185,6 +186,26 @@ def test_the_nightly_run_is_green_and_a_model_follows(airflow: AirflowClient, se
     if promoted:
         event = told(settings)
         assert (event.event, event.version, event.before) == ("promoted", "1", None)
+
+
+def test_the_lineage_that_airflow_tells_reads_as_the_data_path(airflow: AirflowClient, settings: Settings) -> None:
+    events = [json.loads(line) for line in (settings.home / "lineage.jsonl").read_text().splitlines()]
+    ended = {event["job"]["name"]: event for event in events if event["eventType"] == "COMPLETE"}
+    assert {event["job"]["namespace"] for event in events} == {"smart-city-traffic"}
+    assert "traffic_nightly" in ended and "model_retrain" in ended
+
+    def told(job: str, side: str) -> list[tuple[str, str]]:
+        return [(data["namespace"], data["name"]) for data in ended[job][side]]
+
+    path = (
+        ("traffic_nightly.clean", "traffic://inbox", "files", "traffic://lake", "trips"),
+        ("traffic_nightly.positions", "traffic://lake", "trips", "traffic://lake", "positions"),
+        ("traffic_nightly.windows", "traffic://lake", "positions", "traffic://lake", "windows"),
+        ("traffic_nightly.publish_features", "traffic://lake", "windows", "traffic://lake", "features"),
+        ("model_retrain.train", "traffic://lake", "features", "traffic://registry", "congestion"),
+    )
+    for job, *ends in path:
+        assert [*told(job, "inputs"), *told(job, "outputs")] == [tuple(ends[:2]), tuple(ends[2:])], job
 
 
 def test_a_gates_link_leads_to_its_line_in_data_docs_and_a_trainings_to_its_run(
