@@ -117,7 +117,9 @@ def lineage_environment(settings: Settings) -> dict[str, str]:
         "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
         "AIRFLOW__OPENLINEAGE__NAMESPACE": "smart-city-traffic",
         "AIRFLOW__OPENLINEAGE__EXTRACTORS": "dags.lineage.AssetLineage",
-        "AIRFLOW__OPENLINEAGE__DISABLE_SOURCE_CODE": "True",
+        "AIRFLOW__OPENLINEAGE__EMISSION_POLICY": '[{"scope": {}, "controls": {"include_source_code": false}}]',
+        # In a process of its own, as by default, a collector that does not answer can leave a task running for ever.
+        "AIRFLOW__OPENLINEAGE__EXECUTE_IN_THREAD": "True",
     }
 
 

@@ -4,6 +4,7 @@ import ast
 import copy
 import json
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from smartcity.messages import ModelEvent
 from smartcity.services.health import NO_DAGS
 from smartcity.services.ports import free_port
-from smartcity.services.programs import airflow_environment
+from smartcity.services.programs import airflow_environment, lineage_environment
 from smartcity.settings import ROOT, Settings
 
 NIGHTLY = (
@@ -101,6 +102,40 @@ def test_retraining_follows_from_gated_features_and_from_drift(dags: dict) -> No
     order = ("choose_dataset", "train", "say_verdict", "announce")
     for before, after in pairwise(order):
         assert after in retrain.get_task(before).downstream_task_ids, (before, after)
+
+
+def test_what_a_task_reads_and_makes_is_told_as_lineage(dags: dict) -> None:
+    from dags.lineage import AssetLineage
+
+    def told(dag: str, task_id: str) -> list[str]:
+        task = dags[dag].get_task(task_id)
+        assert task.task_type in AssetLineage.get_operator_classnames(), task_id
+        found = AssetLineage(task).extract()
+        return [f"{data.namespace}/{data.name}" for side in (found.inputs, found.outputs) for data in side]
+
+    lake = "traffic://lake"
+    assert told("traffic_nightly", "clean") == ["traffic://inbox/files", f"{lake}/trips"]
+    assert told("traffic_nightly", "windows") == [f"{lake}/positions", f"{lake}/windows"]
+    assert told("traffic_nightly", "publish_features") == [f"{lake}/windows", f"{lake}/features"]
+    assert told("model_retrain", "train") == [f"{lake}/features", "traffic://registry/congestion"]
+    assert told("model_monitor", "gate_predictions") == ["traffic://serving/predictions"]
+
+
+def test_lineage_is_told_where_the_setting_says_and_nowhere_without_it() -> None:
+    def environment(where: str) -> dict[str, str]:
+        return lineage_environment(Settings(_env_file=None, openlineage=where))
+
+    assert environment("") == {"AIRFLOW__OPENLINEAGE__DISABLED": "True"}
+    address = environment("http://marquez:5000")
+    assert json.loads(address["AIRFLOW__OPENLINEAGE__TRANSPORT"]) == {"type": "http", "url": "http://marquez:5000"}
+    # The rest is as in the full deployment.
+    compose = (ROOT / "docker-compose.yml").read_text()
+    rest = {name: value for name, value in address.items() if not name.endswith("TRANSPORT")}
+    assert all(
+        re.search(f"{name}: ['\"]?{re.escape(value)}['\"]?$", compose, re.MULTILINE) for name, value in rest.items()
+    )
+    with pytest.raises(ValueError, match="openlineage"):
+        environment("ftp://collector")
 
 
 def test_a_person_has_the_last_word_where_the_settings_say_so(dags: dict, monkeypatch: pytest.MonkeyPatch) -> None:
