@@ -1,7 +1,7 @@
 """Small files of the lake are merged, what no reader needs is removed, and old versions leave the registry.
 
-**Merges** the small files of each day, in all tables: the same rows in the same order, and the day still knows what it
-was made from, so that nothing is made again because of it.
+**Merges** the small files of each day but the newest, in all tables: the same rows in the same order, and the day still
+knows what it was made from, so that nothing is made again because of it.
 
 **Makes** room: of every data set, what killed runs left behind (a day after they wrote it) and what newer files have
 replaced (an hour after); checkpoints of the stream in which nothing was written for 30 days, never those of the data

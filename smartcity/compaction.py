@@ -44,10 +44,13 @@ def compact(dataset: Dataset) -> Compacted:
 
 
 def compact_table(table: Table) -> Compacted:
-    """Merge the small files of each day, a day at a time; a day that a job changes meanwhile is left as it is then."""
+    """Merge the small files of each day, a day at a time; a day that a job changes meanwhile is left as it is then.
+
+    The newest day waits for the next one, which often makes only its end anew: a file of it, as long as they are apart.
+    """
     done = Compacted()
     run: Run | None = None
-    for day, names in table.files_by_day().items():
+    for day, names in [*table.files_by_day().items()][:-1]:
         neighbours = _small_neighbours(table, names)
         if not neighbours:
             continue

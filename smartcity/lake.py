@@ -7,7 +7,6 @@ manifest names are left-overs, of killed runs or replaced ones; ``smartcity.hous
 
 import json
 import secrets
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -27,7 +26,6 @@ from smartcity.settings import Settings
 
 MANIFEST = "_manifest.json"
 LOCK = ".lock"
-INGEST_LOCK = "ingest.lock"
 
 #: What partitions were made from: one mapping for all days of a run, or a function of the day.
 MadeFrom = Mapping[str, Any] | Callable[[date], Mapping[str, Any]] | None
@@ -427,27 +425,6 @@ class Dataset:
                 )
             return
         self.put_json("city.json", json.loads(city.model_dump_json()))
-
-    @contextmanager
-    def taking_in(self) -> Iterator[None]:
-        """One ingest at a time: on a disk another one waits, and then sees what this one took in.
-
-        On an object store the scheduler's pool keeps to one.
-        """
-        if not isinstance(self.filesystem, fs.LocalFileSystem):
-            yield
-            return
-        import fcntl
-
-        Path(self.path).mkdir(parents=True, exist_ok=True)
-        # Kept when it ends: whoever waits for a file that is removed would not see the next one's lock.
-        with open(f"{self.path}/{INGEST_LOCK}", "w") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                print(f"another ingest into {self.name!r} is at work: waiting for it", file=sys.stderr, flush=True)
-                fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
 
     def get_bytes(self, name: str) -> bytes | None:
         """Read a small document of the data set; None where there is none."""

@@ -50,24 +50,23 @@ def run_clean(
     checked = check_files(discover(files), skip_bad=skip_bad_files)
     shapes = read_zones(zones) if zones is not None else None
     _require_zones(checked.files, shapes)
-    with dataset.taking_in():
-        dataset.create(dataset.city)
-        if shapes is not None:
-            dataset.put_json("outline.json", outline(shapes))
-        places = ZonePlaces.of(shapes) if shapes is not None else None
-        ledger, fresh = Ledger.load(dataset), dict[str, FileRecord]()
-        version = trip_rules(dataset.city).version
-        for file in checked.files:
-            zoned = places.version if places and not file.layout.has_coordinates else "-"
-            judged_by = f"{READER_VERSION}/{version}/{zoned}"
-            if ledger.done(file.sha256, judged_by) is None:
-                fresh[file.sha256] = FileRecord(name=file.name, judged_by=judged_by)
-        known = [ledger.files[file.sha256] for file in checked.files if file.sha256 not in fresh]
-        changed: set[date] = set()
-        if fresh:
-            changed = _take_in(spark, dataset, [file for file in checked.files if file.sha256 in fresh], places, fresh)
-            ledger.files |= fresh
-            ledger.save(dataset)
+    dataset.create(dataset.city)
+    if shapes is not None:
+        dataset.put_json("outline.json", outline(shapes))
+    places = ZonePlaces.of(shapes) if shapes is not None else None
+    ledger, fresh = Ledger.load(dataset), dict[str, FileRecord]()
+    version = trip_rules(dataset.city).version
+    for file in checked.files:
+        zoned = places.version if places and not file.layout.has_coordinates else "-"
+        judged_by = f"{READER_VERSION}/{version}/{zoned}"
+        if ledger.done(file.sha256, judged_by) is None:
+            fresh[file.sha256] = FileRecord(name=file.name, judged_by=judged_by)
+    known = [ledger.files[file.sha256] for file in checked.files if file.sha256 not in fresh]
+    changed: set[date] = set()
+    if fresh:
+        changed = _take_in(spark, dataset, [file for file in checked.files if file.sha256 in fresh], places, fresh)
+        ledger.files |= fresh
+        ledger.save(dataset)
     return _figures(checked, [*fresh.values()], known, changed)
 
 

@@ -180,18 +180,17 @@ def run_probes(
     Raises: InputError, before anything is written, for a file that cannot be read (unless ``skip_bad_files``).
     """
     checked = check_files(discover(files), PROBE_FILES, skip_bad=skip_bad_files)
-    with dataset.taking_in():
-        dataset.create(dataset.city)
-        city = dataset.city
-        from_probes = {
-            d for d, p in dataset.positions.manifest().partitions.items() if p.made_from.get("source") == "probes"
-        }
-        known = stored_rows(spark, dataset.positions, checked.files, ["vehicle_id", "timestamp_utc", "date"])
-        if known is not None:
-            known = known.where(F.col("date").cast("string").isin(*from_probes)).drop("date")
-        told = all("speed" in file.layout.columns for file in checked.files)
-        with _judged(read_rows(spark, plan(checked.files)), city, speed_unit, known, told) as judged:
-            return publish(spark, dataset, dataset.positions, ProbeResult(judged), checked, probe_rules(city).version)
+    dataset.create(dataset.city)
+    city = dataset.city
+    from_probes = {
+        d for d, p in dataset.positions.manifest().partitions.items() if p.made_from.get("source") == "probes"
+    }
+    known = stored_rows(spark, dataset.positions, checked.files, ["vehicle_id", "timestamp_utc", "date"])
+    if known is not None:
+        known = known.where(F.col("date").cast("string").isin(*from_probes)).drop("date")
+    told = all("speed" in file.layout.columns for file in checked.files)
+    with _judged(read_rows(spark, plan(checked.files)), city, speed_unit, known, told) as judged:
+        return publish(spark, dataset, dataset.positions, ProbeResult(judged), checked, probe_rules(city).version)
 
 
 def job(engine: Engine, dataset: Dataset, span: Span, options: argparse.Namespace) -> Figures:

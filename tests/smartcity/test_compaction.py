@@ -3,7 +3,7 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,6 +24,8 @@ from tests.smartcity.test_lake import MONDAY, TUESDAY, rows
 def dataset(tmp_path):
     found = Dataset(str(tmp_path / "lake"), "city", City())
     found.create(City())
+    # The newest day is left alone.
+    found.truth.write(rows((date(2026, 3, 9), 9.0)))
     return found
 
 
@@ -38,7 +40,7 @@ def add(dataset, *values, made_from=None):
 
 
 def speeds(dataset):
-    return dataset.truth.read()["true_speed_mph"].to_pylist()
+    return dataset.truth.read(None, TUESDAY)["true_speed_mph"].to_pylist()
 
 
 def test_small_files_become_one_with_the_same_rows_in_the_same_order(dataset):
@@ -82,7 +84,7 @@ def test_large_files_stay_and_keep_their_place_among_the_merged(dataset, monkeyp
 
 def test_readers_of_the_manifest_before_find_their_files_until_the_grace_is_over(dataset, monkeypatch):
     add(dataset, 1.0, 2.0)
-    old = [Path(uri) for uri in dataset.truth.files()]
+    old = [Path(uri) for uri in dataset.truth.files(MONDAY, MONDAY)]
     compact(dataset)
     assert sweep(dataset).files == 0 and all(path.exists() for path in old)
     monkeypatch.setattr(housekeeping, "READER_GRACE", timedelta(0))
@@ -94,7 +96,7 @@ def test_row_groups_grow_but_not_without_end(dataset, monkeypatch):
     monkeypatch.setattr(compaction, "GROUP_ROWS", 2)
     add(dataset, *map(float, range(5)))
     compact(dataset)
-    (file,) = dataset.truth.files()
+    (file,) = dataset.truth.files(MONDAY, MONDAY)
     assert [pq.ParquetFile(file).metadata.row_group(n).num_rows for n in range(3)] == [2, 2, 1]
 
 
@@ -116,14 +118,25 @@ def test_a_day_that_changed_meanwhile_is_left_to_the_next_time(dataset, monkeypa
 
 def test_a_job_that_would_take_away_a_merged_file_publishes_nothing(dataset):
     add(dataset, 1.0, 2.0)
-    dropped = dataset.truth.files_by_day()[MONDAY][:1]
+    run, dropped = dataset.truth.begin(), dataset.truth.files_by_day()[MONDAY][:1]
     compact(dataset)
-    run = dataset.truth.begin()
     with run.part(MONDAY) as writer:
         writer.write(rows((MONDAY, 1.0)))
     with pytest.raises(ConflictError, match="Run it again"):
         dataset.truth.extend(run, [writer.part], dropped=dropped)
     assert speeds(dataset) == [1.0, 2.0]
+
+
+def test_the_newest_day_keeps_its_files_apart(dataset):
+    run, parts = dataset.truth.begin(), []
+    for value in (1.0, 2.0):
+        with run.part(date(2026, 3, 10)) as writer:
+            writer.write(rows((date(2026, 3, 10), value)))
+        parts.append(writer.part)
+    dataset.truth.extend(run, parts)
+    assert compact(dataset) == Compacted()
+    dataset.truth.write(rows((date(2026, 3, 11), 1.0)))
+    assert compact(dataset).files_before == 2
 
 
 def test_files_of_another_schema_are_left_for_their_gate(dataset):
@@ -163,7 +176,7 @@ def test_killed_at_any_moment_nothing_is_lost_and_readers_see_whole_days_all_alo
             process.send_signal(signal.SIGKILL)
         assert speeds(dataset) == expected
     compact(dataset)
-    assert len(dataset.truth.files()) == 1
+    assert len(dataset.truth.files(MONDAY, MONDAY)) == 1
     sweep(dataset, at_once=True)
     assert speeds(dataset) == expected and lakes.meaning(dataset) == whole
     assert lakes.strays(dataset) == set()

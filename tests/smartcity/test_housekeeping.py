@@ -99,6 +99,7 @@ def test_the_command_merges_small_files_where_asked(dataset, monkeypatch):
         writer.write(rows((MONDAY, 5.0)))
     dataset.truth.extend(run, [writer.part])
     assert "merged" not in CliRunner().invoke(command, []).output
+    assert dataset.truth.dates()[-1] == TUESDAY
     said = CliRunner().invoke(command, ["--compact"]).output
     assert said.startswith("city: 2 small files of 1 days merged into 1; 0 files")
     figures = json.loads(CliRunner().invoke(command, ["--compact", "--json"]).output)

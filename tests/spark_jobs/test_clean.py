@@ -1,7 +1,5 @@
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
-from threading import Barrier
 
 import pytest
 
@@ -56,21 +54,6 @@ def test_keeps_good_rows_and_quarantines_the_rest_with_row_and_reason(spark, dat
     first = min(trips, key=lambda trip: trip["pickup_utc"])
     assert first["pickup_utc"] == datetime(2016, 1, 5, 17, tzinfo=UTC) and first["date"] == date(2016, 1, 5)
     assert first["vehicle_id"].startswith("taxi_")
-
-
-def test_two_runs_of_the_same_day_at_once_do_not_mix(spark, dataset, tmp_path):
-    file = write(tmp_path / "yellow_tripdata_2016-01.csv", *GOOD, DATES_SWAPPED)
-    both = Barrier(2)
-
-    def run(_):
-        both.wait(60)
-        return run_clean(spark, dataset, [file])
-
-    with ThreadPoolExecutor(2) as pool:
-        figures = list(pool.map(run, range(2)))
-    assert sorted(one.rows_kept for one in figures) == [0, 20] and all(map(adds_up, figures))
-    assert dataset.trips.read().num_rows == 20 and dataset.quarantine.read().num_rows == 1
-    assert [record.kept for record in Ledger.load(dataset).files.values()] == [20]
 
 
 def test_the_same_file_again_adds_nothing_and_a_late_file_merges(spark, dataset, tmp_path):
