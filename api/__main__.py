@@ -2,21 +2,16 @@
 
 import sys
 
-from api.startup import without_clients
-
-with without_clients():
-    from api.observing import configure_logging
-    from api.security import require_safe_binding
-    from api.server import Server
-    from smartcity.errors import TrafficError
-    from smartcity.settings import Settings
+from api.binding import require_safe_binding
+from api.server import Server
+from smartcity.errors import TrafficError
+from smartcity.settings import Settings
 
 
 def main() -> None:
     """Check the settings, then serve; a setting that cannot work ends with exit code 1 and one line."""
     try:
         settings = Settings()
-        configure_logging(settings.log_json)
         require_safe_binding(settings)
         Server(settings).run()
     except TrafficError as error:

@@ -4,6 +4,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api import compression, observing, problems, security, sockets
+from api.binding import require_safe_binding
 from api.blueprints import alerts, model, pages, past, replay, system, traffic
 from api.context import Context
 from api.fastpath import FastPath
@@ -18,7 +19,7 @@ def create_app(settings: Settings, context: Context | None = None) -> Flask:
 
     Raises: SettingsError where it would listen beyond this machine without a token.
     """
-    security.require_safe_binding(settings)
+    require_safe_binding(settings)
     app = Flask("api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MOST_REQUEST_BYTES
     app.url_map.strict_slashes = False

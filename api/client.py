@@ -30,6 +30,8 @@ from smartcity.messages import Snapshot, Update
 M = TypeVar("M", bound=BaseModel)
 Box = tuple[float, float, float, float]
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.5, 15.0
+#: A restart of the server takes seconds: for so many attempts it is asked often, so that none of them is waited away.
+QUICK_RETRIES = 10
 #: Seconds without a message after which the stream is opened anew: the server speaks every two.
 SILENCE_SECONDS = 15.0
 MOST_MESSAGE_BYTES = 256 * 1024 * 1024
@@ -53,6 +55,12 @@ def _text(value: Any) -> str:
 
 def _query(values: dict[str, Any]) -> dict[str, str]:
     return {name.rstrip("_"): _text(value) for name, value in values.items() if value is not None}
+
+
+def _wait_before(attempt: int) -> float:
+    """Seconds before attempt ``attempt`` (0 is the first retry): short at first, then doubling."""
+    # The exponent is bounded, or a server that is away for days overflows it.
+    return min(LAST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2.0 ** min(10, max(0, attempt - QUICK_RETRIES + 1)))
 
 
 class TrafficClient:
@@ -227,15 +235,15 @@ class TrafficClient:
         """A snapshot, then updates for ever. After a gap, a silence or a lost connection a new snapshot comes first."""
         query = urlencode(_query({"bbox": bbox, "cells": cells}))
         address = f"ws{self._url.removeprefix('http')}/ws/stream{'?' + query if query else ''}"
-        wait = FIRST_RETRY_SECONDS
+        attempt = 0
         while True:
             try:
                 for message in self._listen(address):
-                    wait = FIRST_RETRY_SECONDS
+                    attempt = 0
                     yield message
             except (ConnectionClosed, ConnectionError, OSError):
-                time.sleep(wait)
-                wait = min(LAST_RETRY_SECONDS, wait * 2)
+                time.sleep(_wait_before(attempt))
+                attempt += 1
 
     def _listen(self, address: str) -> Iterator[Snapshot | Update]:
         """Messages of one connection, until one is missing or none comes."""

@@ -74,7 +74,8 @@ def parse_body(model: type[BaseModel]) -> BaseModel:
     if not request.is_json:
         raise Problem(415, "A JSON body is needed, with the header 'Content-Type: application/json'.")
     try:
-        return model.model_validate_json(request.get_data())
+        # Strictly, as the document says: `false` is no number.
+        return model.model_validate_json(request.get_data(), strict=True)
     except ValidationError as error:
         raise invalid_body(error) from None
 
@@ -141,7 +142,7 @@ def endpoint(
             method,
             status,
             body,
-            (400, 429, *problems, *((415,) if body else ()), *((406,) if rows else ())),
+            (400, 429, *problems, *((413, 415) if body else ()), *((406,) if rows else ())),
             path_parameters or {},
             rows or {},
             guarded,

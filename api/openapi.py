@@ -20,6 +20,7 @@ PROBLEM_TEXTS = {
     404: "There is no such thing.",
     406: "It cannot be had in the format asked for.",
     409: "It cannot be done as things are.",
+    413: "The body is too large.",
     415: "The body is not JSON.",
     429: "Too many requests; `Retry-After` says when to come again.",
     503: "Not now: a part that is needed does not answer.",

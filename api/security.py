@@ -1,12 +1,12 @@
 """Who may ask, how often, from which pages: all on the loopback, the token's holder once it listens further."""
 
 import hmac
-import ipaddress
 import math
 from urllib.parse import urlsplit
 
 from flask import Flask, Request, Response, redirect, request
 
+from api.binding import secret
 from api.problems import Problem
 from api.ratelimit import WRONG_TOKEN, RateLimit, network_of
 from smartcity.errors import SettingsError
@@ -64,29 +64,6 @@ CORS_HEADERS = "Authorization, Content-Type, If-None-Match, X-Request-Id"
 CORS_EXPOSED = "ETag, Retry-After, X-Next-Cursor, X-Request-Id"
 
 
-def is_loopback(host: str) -> bool:
-    """Whether an address can only be reached from this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def require_safe_binding(settings: Settings) -> None:
-    """Raises: SettingsError where the API would listen beyond this machine without a token."""
-    if not is_loopback(settings.bind_host) and not _secret(settings):
-        raise SettingsError(
-            f"TRAFFIC_BIND_HOST={settings.bind_host} lets other machines in, and TRAFFIC_API_TOKEN is not set. "
-            "Set a token (for instance: openssl rand -hex 32), or bind to 127.0.0.1"
-        )
-
-
-def _secret(settings: Settings) -> str:
-    return settings.api_token.get_secret_value() if settings.api_token else ""
-
-
 def origins_of(settings: Settings) -> list[str]:
     """The pages of other hosts that are let in. Raises: SettingsError where one is no origin."""
     found = [origin.strip().rstrip("/") for origin in settings.cors_origins.split(",") if origin.strip()]
@@ -101,7 +78,7 @@ class Gate:
     """Checks the token, the origin and the rate of requests."""
 
     def __init__(self, settings: Settings) -> None:
-        self._token = _secret(settings).encode()
+        self._token = secret(settings).encode()
         #: Of pages; Data Docs have their own.
         self.policy = content_security_policy(settings.map_style)
         self.origins = origins_of(settings)

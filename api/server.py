@@ -3,21 +3,30 @@
 One process, because the state of the city and the WebSocket clients live in it; threads, because Kafka's client does
 not work under green threads. A WebSocket keeps its thread. Werkzeug's own server would do the same but is made for
 development; gunicorn bounds header sizes and idle connections, and restarts the worker should it hang or die.
+
+After a crash clients have to be back in seconds: the port is opened before the application is imported, which takes
+most of the start. Who connects in between waits in the kernel's queue, instead of being refused and trying again later.
 """
 
+import ctypes
+import signal
+import sys
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import ThreadWorker
 
-from api import sockets
-from api.app import create_app
+from api.startup import without_clients
 from smartcity.settings import Settings
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 KEEP_ALIVE_SECONDS = 15
 GRACEFUL_SECONDS = 5
+#: Of Linux's prctl: the signal that this process gets when its parent ends.
+PARENT_DEATH_SIGNAL = 1
 
 
 class StreamWorker(ThreadWorker):  # type: ignore[misc]
@@ -36,6 +45,8 @@ class StreamWorker(ThreadWorker):  # type: ignore[misc]
             super().finish_request(conn, fs)
 
     def _let_go(self) -> None:
+        from api import sockets
+
         parts = _parts(self)
         parts.pusher.stop()
         parts.loop.stop()
@@ -70,19 +81,36 @@ class Server(BaseApplication):  # type: ignore[misc]
             "worker_tmp_dir": "/dev/shm",
             # Its default is a socket under the user's home, shared by every server of that user.
             "control_socket_disable": True,
+            "when_ready": self._import,
+            "post_fork": _end_with_parent,
             "post_worker_init": _start,
             "worker_exit": _stop,
         }
         for name, value in values.items():
             self.cfg.set(name, value)
 
-    def load(self) -> Flask:
+    def _import(self, _: Any) -> None:
+        """The port is open: import the application, in the parent, so that a worker that is replaced has it at once."""
+        with without_clients():
+            from api import app  # noqa: F401
+            from api.observing import configure_logging
+        configure_logging(self._settings.log_json)
+
+    def load(self) -> "Flask":
         """Build the application inside the worker: threads and connections do not survive a fork."""
+        from api.app import create_app
+
         return create_app(self._settings)
 
 
 def _parts(worker: Any) -> Any:
     return worker.wsgi.extensions["smartcity"]
+
+
+def _end_with_parent(_: Any, worker: Any) -> None:
+    """In the worker: a killed parent takes it along, or it would hold port and clients for another second."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
 
 def _start(worker: Any) -> None:

@@ -7,10 +7,7 @@ from datetime import UTC, datetime
 
 from flask import Flask
 
-from api.startup import without_clients
-
-with without_clients():
-    from api import server
+from api import server
 from benchmarks._load import cells, window
 from smartcity.settings import Settings
 

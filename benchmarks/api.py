@@ -1,22 +1,31 @@
 """Requests a second on ``/api/current-traffic``, beside a bare Flask route that returns the same bytes.
 
     ./traffic bench api --cells 1000 --seconds 10 --rounds 3
-    ./traffic bench api --contract 2000 [--database URL]
+    ./traffic bench api --contract 150 [--postgresql | --database URL]
 
 Both servers run at once under the same gunicorn settings; the load goes to one and the other in turns, so that
-whatever else the machine does hits both. ``--contract``: Schemathesis instead, with so many examples for each phase.
+whatever else the machine does hits both. ``--contract``: Schemathesis instead, with so many examples for each phase
+and operation: 150 make about 3,000 requests. ``--postgresql``: on a server of its own.
 """
 
 import argparse
 import json
+import secrets
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
 from benchmarks._load import Load, percentile, seed, served
+from benchmarks._postgres import Postgres, has_postgresql
+from smartcity.errors import InputError
+from smartcity.model.registry import champion_version
+from smartcity.services.ports import free_port
 from smartcity.settings import Settings
 
 PATH = "/api/current-traffic"
@@ -65,21 +74,53 @@ def measure(cells: int, seconds: float, rounds: int, connections: int) -> dict[s
 def contract(examples: int, database: str) -> int:
     """Schemathesis against the running API. Returns: its exit code.
 
-    All checks but one: what a schema allows may be refused, for it cannot say that west < east.
+    All checks but one: what a schema allows may be refused, for it cannot say that west < east. With a token and a
+    registry without versions, so that what controls the system is asked too.
     """
     with tempfile.TemporaryDirectory(prefix="bench-api-") as folder:
         home = Path(folder)
-        settings = Settings(home=home, database_url=database)
+        store, token = f"sqlite:///{home / 'mlflow.db'}", secrets.token_hex(16)
+        settings = Settings(home=home, database_url=database, mlflow_tracking_uri=store)
         seed(settings, 50, 120)
-        with served("api", home, TRAFFIC_DATABASE_URL=database) as (port, _):
+        # Its tables are made at the first question, which takes longer than a request may.
+        champion_version(settings)
+        environment = {
+            "TRAFFIC_DATABASE_URL": database,
+            "TRAFFIC_MLFLOW_TRACKING_URI": store,
+            "TRAFFIC_API_TOKEN": token,
+        }
+        with served("api", home, **environment) as (port, _):
             tool = Path(sys.executable).parent / "schemathesis"
             command = [
                 *(str(tool), "run", f"http://127.0.0.1:{port}/api/openapi.json", "--max-examples", str(examples)),
+                *("--header", f"Authorization: Bearer {token}", "--request-timeout", "30"),
                 *("--checks", "all", "--exclude-checks", "positive_data_acceptance", "--continue-on-failure"),
                 # Without a broker it answers 503, as it should.
                 *("--exclude-path", "/api/health", "--suppress-health-check", "all"),
             ]
             return subprocess.run(command, check=False, cwd=home).returncode
+
+
+@contextmanager
+def postgresql() -> Iterator[str]:
+    """URL of an empty PostgreSQL; it is stopped and deleted afterwards."""
+    if not has_postgresql():
+        raise InputError("PostgreSQL (initdb, postgres) is not installed, or has no account to run under")
+    server = Postgres(free_port())
+    server.make()
+    try:
+        process = subprocess.Popen(server.command, cwd="/", stderr=subprocess.DEVNULL, **server.account)
+        try:
+            while not server.answers():
+                if process.poll() is not None:
+                    raise InputError(f"PostgreSQL did not start (exit {process.returncode}): {server.command}")
+                time.sleep(0.1)
+            yield server.url
+        finally:
+            process.terminate()
+            process.wait(30)
+    finally:
+        server.remove()
 
 
 def main() -> None:
@@ -90,8 +131,12 @@ def main() -> None:
     arguments.add_argument("--connections", type=int, default=16)
     arguments.add_argument("--contract", type=int, metavar="EXAMPLES", help="Schemathesis instead")
     arguments.add_argument("--database", default="", help="URL for --contract; default: SQLite")
+    arguments.add_argument("--postgresql", action="store_true", help="--contract on a PostgreSQL of its own")
     arguments.add_argument("--json", action="store_true")
     options = arguments.parse_args()
+    if options.contract and options.postgresql:
+        with postgresql() as database:
+            sys.exit(contract(options.contract, database))
     if options.contract:
         sys.exit(contract(options.contract, options.database))
     figures = measure(options.cells, options.seconds, options.rounds, options.connections)

@@ -65,7 +65,7 @@ describe("LiveStream", () => {
   });
 
   it("waits longer after each failed attempt", () => {
-    for (const wait of [1_000, 2_000, 4_000]) {
+    for (const wait of [500, 500, 500]) {
       newest().onclose?.();
       const before = sockets.length;
       vi.advanceTimersByTime(wait - 1);
@@ -110,8 +110,10 @@ describe("LiveStream", () => {
 });
 
 describe("retryDelayMs", () => {
-  it("doubles up to fifteen seconds", () => {
-    expect([0, 1, 2, 3, 4, 20].map(retryDelayMs)).toEqual([1_000, 2_000, 4_000, 8_000, 15_000, 15_000]);
+  it("stays short while a server restarts, then doubles up to fifteen seconds", () => {
+    expect([0, 1, 9, 10, 11, 14, 15, 40].map(retryDelayMs)).toEqual([
+      500, 500, 500, 1_000, 2_000, 15_000, 15_000, 15_000,
+    ]);
   });
 });
 

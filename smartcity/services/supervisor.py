@@ -152,7 +152,7 @@ class Supervisor:
         self.config.write_text(text)
         with (self.settings.home / "logs" / "supervisord.out").open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "supervisor.supervisord", "--configuration", str(self.config)],
+                [sys.executable, "-m", "smartcity.services.supervisord", "--configuration", str(self.config)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

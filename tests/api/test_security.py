@@ -3,7 +3,7 @@ from flask.testing import FlaskClient
 
 from api.app import create_app
 from api.context import Context
-from api.security import is_loopback
+from api.binding import is_loopback
 from smartcity.errors import SettingsError
 from smartcity.settings import Settings
 

@@ -20,16 +20,18 @@ export interface StreamOptions {
   now?: () => number;
 }
 
-const FIRST_RETRY_MS = 1_000;
+const FIRST_RETRY_MS = 500;
+/** A restart of the server takes seconds: for so many attempts it is asked often, so that none of them is waited away. */
+const QUICK_RETRIES = 10;
 const LAST_RETRY_MS = 15_000;
 /** Missed messages after which the picture is called stale, and after which the connection is given up. */
 const STALE_PUSHES = 4;
 const DEAD_PUSHES = 12;
 const LEAST_PATIENCE_MS = 6_000;
 
-/** Wait before attempt `attempt` (0 is the first retry): doubles up to 15 s. */
+/** Wait before attempt `attempt` (0 is the first retry): short at first, then it doubles up to 15 s. */
 export function retryDelayMs(attempt: number): number {
-  return Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** attempt);
+  return Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.max(0, attempt - QUICK_RETRIES + 1));
 }
 
 export class LiveStream {
