@@ -98,6 +98,14 @@ def _add(manifest: Manifest, run: "Run", parts: Iterable["Part"], made_from: Mad
         _note(partition, run, part.day, made_from)
 
 
+def _require(table: str, names: Iterable[str], manifest: Manifest) -> None:
+    """Raise ConflictError where one of the files is not published any more."""
+    if lost := sorted({*names} - manifest.named()):
+        raise ConflictError(
+            f"{table}: {lost[0]} was replaced by another run meanwhile; nothing was published. Run it again"
+        )
+
+
 def _note(partition: "Partition", run: "Run", day: date, made_from: MadeFrom) -> None:
     """Remember which run changed a partition last, and from what it now is made."""
     partition.run_id = run.run_id
@@ -288,24 +296,32 @@ class Table:
         self.publish(run, rows.column("date").unique().to_pylist(), made_from, parts)
 
     def publish(
-        self, run: Run, replaced: Iterable[date], made_from: MadeFrom = None, parts: Iterable[Part] | None = None
+        self,
+        run: Run,
+        replaced: Iterable[date],
+        made_from: MadeFrom = None,
+        parts: Iterable[Part] | None = None,
+        kept: Iterable[str] = (),
     ) -> int:
         """Make the files of ``run`` the content of the days ``replaced``; a day without files becomes empty.
 
         Args: made_from: names the inputs by content: one mapping for all days, or a function of the day. parts: the
-        run's files; None: all that lie in its folder (Spark's own writer).
+        run's files; None: all that lie in its folder (Spark's own writer). kept: files of these days that stay.
 
         Returns: the number of rows published. A day that the run wrote but that is not in ``replaced`` is refused:
-        it would overwrite a day the run did not see whole.
+        it would overwrite a day the run did not see whole. Raises: ConflictError where a file to keep is not published
+        any more.
         """
         written = list(self._written(run) if parts is None else parts)
         days = {day.isoformat() for day in replaced}
         if stray := sorted({part.day.isoformat() for part in written} - days):
             raise MissingDataError(f"run {run.run_id} of {self.name} wrote days it was not asked to replace: {stray}")
+        staying = [*kept]
         with self.changed() as manifest:
-            for day in days:
-                manifest.partitions.pop(day, None)
-            _add(manifest, run, written, made_from)
+            _require(self.name, staying, manifest)
+            held = {name: day for day in days for name in getattr(manifest.partitions.pop(day, None), "files", ())}
+            stays = [Part(day=date.fromisoformat(held[name]), path=name, rows=self._rows(name)) for name in staying]
+            _add(manifest, run, [*stays, *written], made_from)
         return sum(part.rows for part in written)
 
     def extend(self, run: Run, parts: Iterable[Part], made_from: MadeFrom = None, dropped: Iterable[str] = ()) -> int:
@@ -316,10 +332,7 @@ class Table:
         """
         written, gone = list(parts), frozenset(dropped)
         with self.changed() as manifest:
-            if lost := sorted(gone - manifest.named()):
-                raise ConflictError(
-                    f"{self.name}: {lost[0]} was replaced by another run meanwhile; nothing was published. Run it again"
-                )
+            _require(self.name, gone, manifest)
             for day, partition in list(manifest.partitions.items()):
                 if left := [name for name in partition.files if name in gone]:
                     partition.rows -= sum(self._rows(name) for name in left)

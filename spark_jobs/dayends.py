@@ -19,14 +19,13 @@ def only_next_is_new(before: Mapping[str, Any], now: Mapping[str, Any], day: dat
     return {**before, following: None} == {**now, following: None}
 
 
-def files_from(table: Table, names: Sequence[str], start_us: int) -> list[str] | None:
-    """Those of a day's files that hold rows from an instant on; None where one holds rows of before, too."""
+def files_before(table: Table, names: Sequence[str], end_us: int) -> list[str] | None:
+    """Those of a day's files whose rows all lie before an instant; None where a file has rows of both sides of it."""
     found = []
     for name in names:
         spans = [*spans_of(pq.read_metadata(f"{table.path}/{name}", filesystem=table.filesystem), "window_start_utc")]
-        first_us, last_us = min(first for first, _ in spans), max(last for _, last in spans)
-        if last_us >= start_us:
-            if first_us < start_us:
-                return None
+        if max(last for _, last in spans) < end_us:
             found.append(name)
+        elif min(first for first, _ in spans) < end_us:
+            return None
     return found

@@ -25,7 +25,7 @@ from smartcity.sensors import load_places
 from smartcity.spark.tasks import Report, Scheduler, run_tasks
 from smartcity.windows import COUNTS, WindowBlock
 from spark_jobs import job as jobs
-from spark_jobs.dayends import files_from, only_next_is_new
+from spark_jobs.dayends import files_before, only_next_is_new
 from spark_jobs.progress import Count, counting
 from spark_jobs.units import Stretch, due, packed, parts_of, redo_asked, stretches
 
@@ -159,20 +159,20 @@ def _files(day: date, windows: int, city: City) -> list[Sized]:
 
 
 def _work(dataset: Dataset, days: list[date], origin: Origin, redo: bool) -> tuple[list[Sized], list[str]]:
-    """The files to make, and the names of those that they take the place of."""
-    windows, city = dataset.windows.rows_by_day(), dataset.city
-    made, work, replaced = dataset.features.manifest().partitions, list[Sized](), list[str]()
+    """The files to make for these days, and the names of those that the days have and keep."""
+    windows, city, made = dataset.windows.rows_by_day(), dataset.city, dataset.features.manifest().partitions
+    work, kept = list[Sized](), list[str]()
     for day in days:
         files, partition = _files(day, windows[day], city), made.get(day.isoformat())
-        names = partition.files if partition else []
         if partition and not redo and only_next_is_new(partition.made_from, origin(day), day):
             midnight = files[-1][0][-1].end
             last = [(cut, size) for cut, size in files if reach(cut[-1], city)[1] > midnight]
-            at_end = files_from(dataset.features, names, last[0][0][0].start_us)
-            files, names = (files, names) if at_end is None else (last, at_end)
+            early = files_before(dataset.features, partition.files, last[0][0][0].start_us)
+            if early is not None:
+                files = last
+                kept += early
         work += files
-        replaced += names
-    return work, replaced
+    return work, kept
 
 
 def job(spark: Scheduler, dataset: Dataset, span: jobs.Span, options: argparse.Namespace) -> jobs.Figures:
@@ -185,14 +185,14 @@ def job(spark: Scheduler, dataset: Dataset, span: jobs.Span, options: argparse.N
     days = due(dataset.features, wanted, origin, options)
     written = 0
     if days:
-        files, replaced = _work(dataset, days, origin, redo_asked(options))
+        files, kept = _work(dataset, days, origin, redo_asked(options))
         tasks = packed(files, _WINDOWS_PER_TASK)
         run = dataset.features.begin()
         shared = spark.sparkContext.broadcast(profile.for_days(around(days)))
         with counting(spark, "features", sum(windows for _, windows in files), "windows") as count:
             work = Deriving(run, dataset.windows, dataset.windows.files_by_day(), shared, count)
             reports = run_tasks(spark, f"features: {len(days)} days in {len(tasks)} tasks", tasks, work)
-        written = dataset.features.extend(run, [report["features"] for report in reports], origin, replaced)
+        written = dataset.features.publish(run, days, origin, [report["features"] for report in reports], kept)
     return {
         "days": len(days),
         "days_current": len(wanted) - len(days),

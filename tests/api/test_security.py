@@ -2,8 +2,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.app import create_app
-from api.context import Context
 from api.binding import is_loopback
+from api.context import Context
 from smartcity.errors import SettingsError
 from smartcity.settings import Settings
 

@@ -6,7 +6,7 @@ import pytest
 
 from smartcity.city import City
 from smartcity.columns import TRUTH, UTC_TIMESTAMP
-from smartcity.errors import MissingDataError, SettingsError
+from smartcity.errors import ConflictError, MissingDataError, SettingsError
 from smartcity.lake import Dataset
 
 MONDAY, TUESDAY = date(2026, 3, 2), date(2026, 3, 3)
@@ -46,6 +46,26 @@ def test_a_rerun_replaces_its_days_and_leaves_the_others(dataset):
     dataset.truth.write(rows((MONDAY, 1.0), (TUESDAY, 2.0)))
     dataset.truth.write(rows((TUESDAY, 3.0)))
     assert speeds(dataset) == [1.0, 3.0]
+
+
+def test_a_run_replaces_all_of_its_days_but_the_files_it_keeps(dataset):
+    def publish(speed, kept):
+        run = dataset.truth.begin()
+        with run.part(MONDAY) as writer:
+            writer.write(rows((MONDAY, speed)))
+        return dataset.truth.publish(run, [MONDAY], {"made": speed}, [writer.part], kept)
+
+    publish(1.0, [])
+    first = dataset.truth.files_by_day()[MONDAY]
+    # Two runs that saw the same files: the later one takes the place of the earlier one, and nothing is there twice.
+    assert publish(2.0, first) == publish(3.0, first) == 1
+    assert speeds(dataset) == [1.0, 3.0]
+    assert dataset.truth.rows_by_day() == {MONDAY: 2}
+    assert dataset.truth.manifest().partitions[MONDAY.isoformat()].made_from == {"made": 3.0}
+    publish(4.0, [])
+    with pytest.raises(ConflictError, match="replaced by another run meanwhile"):
+        publish(5.0, first)
+    assert speeds(dataset) == [4.0]
 
 
 def test_a_run_that_was_never_published_is_not_seen(dataset):
