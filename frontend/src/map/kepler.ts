@@ -63,10 +63,17 @@ function selectOnClick(onSelect: (cellId: string | null) => void): Middleware {
   };
 }
 
+/** Kepler's icons without the drawings that it would ask this host for, in vain, before anyone wants an icon. */
+class IconLayer extends (LayerClasses.icon as unknown as new (props: never) => object) {
+  get svgIconUrl(): string {
+    return "";
+  }
+}
+
 export function createMapStore(onSelect: (cellId: string | null) => void): Store {
   const reducer = keplerGlReducer.initialState({
     uiState: { readOnly: false, currentModal: null },
-    visState: { layerClasses: { ...LayerClasses, hexagonId: HexagonLayer, [SENSOR_LAYER_TYPE]: SensorLayer, [VEHICLE_LAYER_TYPE]: VehicleLayer } },
+    visState: { layerClasses: { ...LayerClasses, icon: IconLayer, hexagonId: HexagonLayer, [SENSOR_LAYER_TYPE]: SensorLayer, [VEHICLE_LAYER_TYPE]: VehicleLayer } },
   } as never);
   const middlewares = enhanceReduxMiddleware([selectOnClick(onSelect)] as never) as Middleware[];
   return legacy_createStore(combineReducers({ keplerGl: reducer as never }), applyMiddleware(...middlewares));
