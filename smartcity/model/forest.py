@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import onnx
+import pyarrow as pa
 import pyarrow.parquet as pq
 from onnx import TensorProto, helper, numpy_helper
 
@@ -39,30 +40,33 @@ def read_saved_forest(folder: Path, classes: int | None) -> list[TreeNode]:
     Args: classes: number of classes of a classifier, whose leaves then say the share of each; None for a regressor.
     Raises: ModelError for a categorical split, which our features never make.
     """
-    table = pq.read_table(folder).to_pylist()
-    nodes = []
-    for row in table:
-        data = row["nodeData"]
-        split = data["split"]
-        feature = -1 if data["leftChild"] < 0 else split["featureIndex"]
-        if feature >= 0 and split["numCategories"] != -1:
-            raise ModelError(f"tree {row['treeID']} splits feature {feature} by category; only thresholds are served")
-        if classes is None:
-            values = np.array([data["prediction"]])
-        else:
-            counts = np.array(data["impurityStats"], dtype=np.float64)
-            values = counts / counts.sum()
-        nodes.append(
-            TreeNode(
-                tree=row["treeID"],
-                node=data["id"],
-                feature=feature,
-                threshold=split["leftCategoriesOrThreshold"][0] if feature >= 0 else 0.0,
-                left=data["leftChild"],
-                right=data["rightChild"],
-                values=values,
-            )
-        )
+    # In columns: a forest has a hundred thousand nodes and more.
+    table = pq.read_table(folder).combine_chunks()
+    data, trees = table["nodeData"].chunk(0), table["treeID"].to_pylist()
+    split, is_split = data.field("split"), data.field("leftChild").to_numpy() >= 0
+    by_category = is_split & (split.field("numCategories").to_numpy() != -1)
+    if by_category.any():
+        first = int(by_category.argmax())
+        feature = split.field("featureIndex")[first]
+        raise ModelError(f"tree {trees[first]} splits feature {feature} by category; only thresholds are served")
+    thresholds = np.zeros(len(data))
+    # A split has one threshold, a leaf an empty list.
+    thresholds[is_split] = split.field("leftCategoriesOrThreshold").filter(pa.array(is_split)).flatten().to_numpy()
+    if classes is None:
+        values = data.field("prediction").to_numpy().reshape(-1, 1)
+    else:
+        counts = data.field("impurityStats").flatten().to_numpy().reshape(-1, classes)
+        values = counts / counts.sum(axis=1, keepdims=True)
+    columns = (
+        trees,
+        data.field("id").to_pylist(),
+        np.where(is_split, split.field("featureIndex").to_numpy(), -1).tolist(),
+        thresholds.tolist(),
+        data.field("leftChild").to_pylist(),
+        data.field("rightChild").to_pylist(),
+        values,
+    )
+    nodes = [TreeNode(*node) for node in zip(*columns, strict=True)]
     return sorted(nodes, key=lambda node: (node.tree, node.node))
 
 
