@@ -74,6 +74,12 @@ class Settings(BaseSettings):
     stream_metrics_port: int = Field(default=5010, ge=0, le=65535, description="For Prometheus; 0: none.")
     allowed_lateness_minutes: int = Field(default=4, ge=0, description="Later events are counted, not aggregated.")
     future_tolerance_seconds: int = Field(default=60, ge=0, description="Events further ahead of now are rejected.")
+    archive_positions: bool = Field(
+        default=True, description="Whether the stream keeps its events in the lake, for the nightly batch."
+    )
+    archive_days: int = Field(
+        default=7, ge=1, le=3650, description="Days that they stay there after the batch has made positions of them."
+    )
     history_days: int = Field(
         default=30, ge=1, le=3650, description="Days of scored windows that the serving database keeps."
     )

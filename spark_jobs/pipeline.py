@@ -11,7 +11,7 @@ from smartcity.settings import Settings
 from smartcity.spark.engine import KERNELS_ONLY, Engine
 
 #: Kinds of input, and how Java runs for each: not every one is read by kernels alone, some by Spark's SQL.
-KINDS = {"trips": KERNELS_ONLY, "probes": (), "sensors": KERNELS_ONLY, "generated": ()}
+KINDS = {"trips": KERNELS_ONLY, "probes": (), "stream": (), "sensors": KERNELS_ONLY, "generated": ()}
 
 
 def main(argv: list[str] | None = None) -> None:

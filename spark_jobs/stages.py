@@ -64,6 +64,12 @@ def _probes() -> Source:
     return Source((("probes", probes.job),), probes.arguments, _SIMULATED[1:])
 
 
+def _stream() -> Source:
+    from spark_jobs import archive
+
+    return Source((("stream", archive.job),), archive.arguments, _SIMULATED[1:])
+
+
 def _sensors() -> Source:
     """A table of sensors is windows already."""
     from spark_jobs import sensors
@@ -86,6 +92,7 @@ def _generated() -> Source:
 SOURCES: dict[str, Callable[[], Source]] = {
     "trips": _trips,
     "probes": _probes,
+    "stream": _stream,
     "sensors": _sensors,
     "generated": _generated,
 }

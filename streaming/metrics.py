@@ -74,9 +74,9 @@ class StreamMetrics:
             self._version = figures.model_version
 
     def rows(self, table: pa.Table, written_utc: datetime) -> None:
-        """The rows that a batch wrote: windows with their newest event, or rejected events with their reason."""
+        """The rows that a batch wrote: windows with their newest event, or events, the rejected with their reason."""
         if "reject_reason" in table.column_names:
-            self._count(table.column("reject_reason").to_pylist())
+            self._count(table.column("reject_reason").drop_null().to_pylist())
         if "newest_event_utc" in table.column_names:
             newest = table.column("newest_event_utc").drop_null()
             ages = pc.subtract(pa.scalar(written_utc, newest.type), newest).cast(pa.int64()).to_numpy() / 1e6

@@ -125,6 +125,8 @@ def make_plan(options: argparse.Namespace, dataset: Dataset, recording: Recordin
     if now:
         days = full_days({day: rows[day] for day in days})
         if options.start is None and options.end is None:
+            # Else a replay would by and by be one of its own replays.
+            days = [day for day in days if day not in recording.archived()] or days
             days = held_out(days, _train_until(dataset), zone)
     if not days:
         raise MissingDataError(

@@ -1,9 +1,10 @@
 """The two streaming queries: events to changed windows, and rejected events on their way to a topic of their own.
 
-Rejected events have a query of their own, at a slow trigger. As a second branch of the first query they would be read
-and parsed a second time as well (Spark makes two sources of a union's one), and would double the tasks of every one of
-its batches, once a second; here that overhead comes once in ten seconds, and a flood of garbage cannot hold up the
-windows. A verdict depends on the event and the broker's record only, so the two agree on every event.
+Rejected events have a query of their own, at a slow trigger, which also hands on the good ones for the archive. As a
+second branch of the first query they would be read and parsed a second time as well (Spark makes two sources of a
+union's one), and would double the tasks of every one of its batches, once a second; here that overhead comes once in
+ten seconds, and a flood of garbage cannot hold up the windows. A verdict depends on the event and the broker's record
+only, so the two agree on every event.
 """
 
 from pathlib import Path
@@ -19,6 +20,7 @@ from smartcity.settings import Settings
 from smartcity.spark.cells import cell_id
 from smartcity.spark.events import parse_events
 from smartcity.spark.session import create_session
+from smartcity.spark.tables import local_date
 from smartcity.spark.windows import aggregate_windows
 from smartcity.topics import VEHICLE_POSITIONS
 
@@ -26,9 +28,12 @@ from smartcity.topics import VEHICLE_POSITIONS
 SHUFFLE_PARTITIONS = 2
 #: Events taken at once when the stream has fallen behind: bounds the driver's memory and the time of a batch.
 MAX_EVENTS_PER_BATCH = 100_000
+#: The slow query's, whose batches are ten times as far apart as those of the windows.
+MAX_JUDGED_PER_BATCH = 300_000
 #: Bytes kept of a rejected value.
 REJECTED_BYTES = 1024
 
+_POSITION = ("vehicle_id", "trip_id", "timestamp_utc", "latitude", "longitude", "speed_mph")
 _STATE = "spark.sql.streaming.stateStore"
 CONF = {
     "spark.sql.shuffle.partitions": str(SHUFFLE_PARTITIONS),
@@ -56,14 +61,14 @@ def stream_session(settings: Settings) -> SparkSession:
     return create_session(settings, "traffic stream", {**CONF, **memory, "spark.jars": jars})
 
 
-def read_topic(spark: SparkSession, settings: Settings) -> DataStreamReader:
+def read_topic(spark: SparkSession, settings: Settings, most: int = MAX_EVENTS_PER_BATCH) -> DataStreamReader:
     """The topic from its beginning; a checkpoint says where to go on. Events lost by the broker stop the query."""
     options = {
         "kafka.bootstrap.servers": settings.kafka,
         "subscribe": VEHICLE_POSITIONS.name,
         "startingOffsets": "earliest",
         "failOnDataLoss": "true",
-        "maxOffsetsPerTrigger": str(MAX_EVENTS_PER_BATCH),
+        "maxOffsetsPerTrigger": str(most),
     }
     return spark.readStream.format("kafka").options(**options)
 
@@ -106,6 +111,26 @@ def rejected_events(kafka: DataFrame, settings: Settings, city: City) -> DataFra
             F.substring("value", 1, REJECTED_BYTES).alias("payload"),
             F.length("value").alias("payload_bytes"),
         )
+    )
+
+
+def judged_events(kafka: DataFrame, settings: Settings, city: City) -> DataFrame:
+    """Every event, parsed once: good ones for the archive, rejected ones as in ``rejected_events``.
+
+    Returns: the columns of ``rejected_events`` (all but the place null for good events), those of
+    ``archive.ARCHIVED``, and ``date``.
+    """
+    bad = F.col("reject_reason").isNotNull()
+    return parse_events(kafka, settings, city).select(
+        "reject_reason",
+        "topic",
+        "partition",
+        "offset",
+        F.when(bad, F.substring("value", 1, REJECTED_BYTES)).alias("payload"),
+        F.when(bad, F.length("value")).alias("payload_bytes"),
+        # Of an event that broke a rule, nothing need be true.
+        *(F.when(~bad, F.col(name)).alias(name) for name in _POSITION),
+        F.when(~bad, local_date(F.col("timestamp_utc"), city)).alias("date"),
     )
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
+from smartcity.archive import SOURCE
 from smartcity.columns import UTC_TIMESTAMP
 from smartcity.lake import Table
 from streaming.schedule import Leg
@@ -52,6 +53,11 @@ class Recording:
     def rows(self) -> dict[date, int]:
         """Positions by day."""
         return {date.fromisoformat(day): part.rows for day, part in self._table.manifest().partitions.items()}
+
+    def archived(self) -> set[date]:
+        """Days that a stream archived, perhaps of a replay of the others."""
+        parts = self._table.manifest().partitions.items()
+        return {date.fromisoformat(day) for day, part in parts if part.made_from.get("source") == SOURCE}
 
     def run_ids(self) -> dict[str, str]:
         """What wrote each day: a day that was written anew is another recording."""

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from smartcity.archive import Archive
 from smartcity.city import PlaceKind
 from smartcity.levels import Level
 from smartcity.live import LATE_MINUTES, LiveCity
@@ -33,6 +34,8 @@ from streaming.checkpoint import Offsets
 from streaming.outbox import Outbox
 from streaming.retention import Retention
 
+#: What is told of a rejected event.
+REJECTED_COLUMNS = ["reject_reason", "topic", "partition", "offset", "payload", "payload_bytes"]
 #: The live city and the counts are seeded with this much after a restart.
 RESTORE = timedelta(hours=4)
 Key = tuple[str, datetime]
@@ -49,6 +52,7 @@ class Incoming:
     started_utc: datetime
     seconds_since_last: float
     newest_event_utc: datetime | None
+    start: Offsets = field(default_factory=dict)
     end: Offsets = field(default_factory=dict)
 
     def figures(self, newest: datetime | None, good: int, rejected: int, model: str | None) -> BatchFigures:
@@ -70,17 +74,26 @@ class Incoming:
 
 
 class RejectedSink:
-    """Takes the rejected events of one batch after another."""
+    """Takes the rejected events of one batch after another; with an archive, the good ones too."""
 
-    def __init__(self, engine: Engine, outbox: Outbox, balance: Balance) -> None:
+    def __init__(self, engine: Engine, outbox: Outbox, balance: Balance, archive: Archive | None = None) -> None:
         self._engine = engine
         self._outbox = outbox
         self._balance = balance
+        self._archive = archive
+        self.stages: dict[str, float] = {}
 
     def write(self, rows: pa.Table, batch: Incoming) -> BatchFigures:
-        """Tell Kafka, then count. Raises: as ``WindowSink.write``."""
+        """Archive the good, tell Kafka of the rejected, then count. Raises: as ``WindowSink.write``."""
+        started = time.monotonic()
+        if self._archive is not None:
+            is_bad = pc.is_valid(rows.column("reject_reason"))
+            self._archive.write(rows.filter(pc.invert(is_bad)), batch.start, batch.end)
+            rows = rows.filter(is_bad).select(REJECTED_COLUMNS)
+        archived = time.monotonic()
         self._outbox.rejected(rows.to_pylist())
         self._outbox.flush()
+        self.stages = {"archive": archived - started, "publish": time.monotonic() - archived}
         figures = batch.figures(None, 0, len(rows), None)
         with self._engine.begin() as connection:
             count = record_progress(connection, REJECTED_QUERY, figures)["total_rejected"]

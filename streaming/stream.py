@@ -1,7 +1,8 @@
 """The structured-streaming job: ``python -m streaming.stream [--dataset NAME] [--rebuild]``.
 
 Kafka ``vehicle_positions`` → judged → windows per cell (update mode) → scored → database and ``dashboard_events``;
-rejected events → ``vehicle_positions_rejected`` with their reason. Ends cleanly on SIGTERM.
+rejected events → ``vehicle_positions_rejected`` with their reason; good ones → the lake's archive. Ends cleanly on
+SIGTERM.
 """
 
 import argparse
@@ -17,6 +18,8 @@ from datetime import timedelta
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
+from smartcity.archive import Archive
+from smartcity.city import PlaceKind
 from smartcity.errors import TrafficError
 from smartcity.lake import Dataset
 from smartcity.live import LiveCity
@@ -32,9 +35,11 @@ from streaming.lag import LagMeter
 from streaming.metrics import StreamMetrics
 from streaming.outbox import Outbox
 from streaming.query import (
+    MAX_JUDGED_PER_BATCH,
     SHUFFLE_PARTITIONS,
     changed_windows,
     checkpoint_folder,
+    judged_events,
     read_topic,
     rejected_events,
     stream_session,
@@ -63,6 +68,11 @@ def prepare(settings: Settings, dataset: Dataset, engine: Engine, rebuild: bool)
     return found
 
 
+def archives(settings: Settings, dataset: Dataset) -> bool:
+    """Whether events are kept in the lake; readings of sensors are no positions of vehicles."""
+    return settings.archive_positions and dataset.city.place_kind is not PlaceKind.SENSOR
+
+
 def queries(
     spark: SparkSession,
     settings: Settings,
@@ -84,9 +94,10 @@ def queries(
         settings.stream_trigger_seconds,
         metrics,
     )
+    judged = judged_events if archives(settings, dataset) else rejected_events
     second = SupervisedQuery(
         REJECTED_QUERY,
-        lambda: rejected_events(read_topic(spark, settings).load(), settings, city),
+        lambda: judged(read_topic(spark, settings, MAX_JUDGED_PER_BATCH).load(), settings, city),
         rejected,
         checkpoints[REJECTED_QUERY],
         lag,
@@ -147,7 +158,8 @@ def _run(settings: Settings, dataset: Dataset, rebuild: bool) -> None:
     balance = Balance(late_so_far(engine))
     sink = WindowSink(live, scoring.profile, engine, Outbox(settings), watch, retention, balance, rebuilt)
     sink.restore(count=not checkpoints[WINDOWS_QUERY].is_fresh)
-    rejected = RejectedSink(engine, Outbox(settings), balance)
+    archive = Archive.of(dataset) if archives(settings, dataset) else None
+    rejected = RejectedSink(engine, Outbox(settings), balance, archive)
     lag, metrics = LagMeter(settings, TOPIC), StreamMetrics()
     lag.start()
     metrics.serve(settings)

@@ -101,15 +101,16 @@ class SupervisedQuery:
 
     def _write(self, rows: DataFrame, batch_id: int) -> None:
         started, now = datetime.now(UTC), time.monotonic()
-        end = self._checkpoint.offsets(batch_id)
+        start, end = self._checkpoint.start_offsets(batch_id), self._checkpoint.offsets(batch_id)
         lags = self._lag.lag(end)
         incoming = Incoming(
             batch_id=batch_id,
-            input_rows=count_between(self._checkpoint.start_offsets(batch_id), end),
+            input_rows=count_between(start, end),
             lag_events=sum(lag.events for lag in lags.values()),
             started_utc=started,
             seconds_since_last=now - self._last_batch,
             newest_event_utc=self._newest,
+            start=start,
             end=end,
         )
         self._last_batch = now

@@ -2,10 +2,12 @@
 
 import json
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 import click
 
+from smartcity.archive import Archive
 from smartcity.compaction import Compacted, compact
 from smartcity.errors import MissingDataError
 from smartcity.housekeeping import ABANDONED_AFTER, READER_GRACE, Swept, sweep, sweep_checkpoints
@@ -31,6 +33,10 @@ def command(names: tuple[str, ...], merge: bool, at_once: bool, as_json: bool) -
     known = Dataset.names(settings)
     if unknown := [name for name in names if name not in known]:
         raise MissingDataError(f"no data set {unknown[0]!r} in {settings.lake_root}; there are: {', '.join(known)}")
+    kept = timedelta(days=settings.archive_days)
+    for name in names or known:
+        if pruned := Archive.of(dataset := Dataset.of(settings, name)).prune(dataset, kept):
+            click.echo(f"{name}: {len(pruned)} archived days removed", err=True)
     found = {name: _look_after(Dataset.of(settings, name), merge, at_once) for name in names or known}
     checkpoints = sweep_checkpoints(settings)
     if as_json:

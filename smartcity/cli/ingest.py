@@ -86,6 +86,13 @@ def sensors(speeds: Path, locations: Path, start: str | None, every: int | None,
     _ingest("sensors", given, city)
 
 
+@command.command()
+@_city_options
+def stream(**city: Any) -> None:
+    """What the stream archived, of days that are over and that neither trips nor GPS feeds gave."""
+    _ingest("stream", [], city)
+
+
 def _look_at(files: tuple[str, ...], skip_bad_files: bool, kind: FileKind, zones: Path | None = None) -> None:
     """Refuse at once what the first bytes show to be unreadable; the job looks closer, but takes seconds to start."""
     if zones and not zones.is_file():

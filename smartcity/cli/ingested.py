@@ -15,6 +15,7 @@ COUNTED = {
     "trips": ("rows_read", "rows"),
     "probes": ("rows_read", "rows"),
     "sensors": ("rows_read", "readings"),
+    "stream": ("rows_read", "events"),
     "positions": ("positions", "positions"),
     "windows": ("windows", "windows"),
     "features": ("features", "features"),

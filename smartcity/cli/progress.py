@@ -20,6 +20,7 @@ TITLES = {
     "trips": "reading and cleaning",
     "probes": "reading and judging positions",
     "sensors": "reading sensor speeds",
+    "stream": "archived events to positions",
     "positions": "trips to positions",
     "windows": "positions to windows",
     "features": "windows to features",

@@ -46,6 +46,7 @@ def test_the_dags_are_those_of_the_platform(dags: dict) -> None:
         "model_retrain",
         "model_monitor",
         "stream_watchdog",
+        "stream_archive",
         "housekeeping",
     }
     assert {path.stem for path in SOURCES} - NO_DAGS == set(dags), "`up` waits for a DAG by the name of its file"
@@ -78,6 +79,14 @@ def test_the_nightly_tasks_run_in_this_order(dags: dict) -> None:
     dag = dags["traffic_nightly"]
     assert {task.task_id for task in dag.tasks} == set(NIGHTLY)
     for before, after in pairwise(NIGHTLY):
+        assert after in dag.get_task(before).downstream_task_ids, (before, after)
+
+
+def test_archived_days_pass_the_gates_before_they_are_trained_on(dags: dict) -> None:
+    dag = dags["stream_archive"]
+    order = ("find_days", "archive", "windows", "gate_windows", "features", "gate_features", "publish_features")
+    assert {task.task_id for task in dag.tasks} == set(order)
+    for before, after in pairwise(order):
         assert after in dag.get_task(before).downstream_task_ids, (before, after)
 
 

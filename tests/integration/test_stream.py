@@ -21,7 +21,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks._events import from_tomorrow, poison
-from benchmarks._oracle import differences, expected, stored
+from benchmarks._oracle import MEASURES, differences, expected, stored
 from smartcity import columns
 from smartcity.events import encode_fields
 from smartcity.features import FEATURE_NAMES
@@ -42,6 +42,7 @@ from smartcity.store.engine import create_all, create_engine
 from smartcity.store.reader import progress, scored_windows
 from smartcity.topics import DASHBOARD_EVENTS, VEHICLE_POSITIONS, VEHICLE_POSITIONS_REJECTED
 from spark_jobs import features, windows
+from spark_jobs.archive import run_archive
 from spark_jobs.job import Span
 from tests.integration.processes import broker, running, wait_for
 from tests.streaming.profiles import even_profile
@@ -210,6 +211,20 @@ def assert_scored_alike(live, made, model):
     assert known == made["known_now"].to_pylist() and any(known) and not all(known)
 
 
+def assert_archived(spark, dataset, rows, engine):
+    """Positions made from the archive give the stream's windows; each event is there once, whatever was killed."""
+    figures = run_archive(spark, dataset, Span())
+    assert (figures.rows_kept, figures.rows_duplicate) == (len(rows), 0)
+    assert not differences(expected(dataset.positions.read(), dataset.city), stored(engine))
+    windows.job(spark, dataset, Span(), Namespace())
+    counted = {
+        (row["cell_id"], row["window_start_utc"]): tuple(row[name] for name in MEASURES)
+        for row in dataset.windows.read().to_pylist()
+    }
+    assert not differences(counted, stored(engine))
+    assert run_archive(spark, dataset, Span()).files == 0, "a day is taken once"
+
+
 def produce(settings, messages):
     producer = Producer({"bootstrap.servers": settings.kafka, "enable.idempotence": True, "linger.ms": 5})
     for key, value in messages:
@@ -269,6 +284,7 @@ def test_the_database_equals_a_plain_count_and_the_batch_also_after_the_stream_w
     counts = tuple(figures[name] for name in ("total_read", "total_good", "total_rejected", "total_late"))
     assert counts == (len(messages), len(rows), len(reasons), 0)
     assert figures["model_version"] == model.version
+    assert_archived(spark, dataset, rows, engine)
     made = batch_of(spark, dataset, rows)
     assert_scored_alike(scored_windows(engine, START - timedelta(days=1)), made, model)
 

@@ -22,6 +22,7 @@ def test_an_input_without_a_valid_row_leaves_nothing_to_process():
     [
         ("trips", ["positions", "windows", "features"]),
         ("probes", ["windows", "features"]),
+        ("stream", ["windows", "features"]),
         ("sensors", ["features"]),
         ("generated", ["positions", "windows", "features"]),
     ],
@@ -38,4 +39,4 @@ def test_an_unknown_source_names_those_there_are(capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["horses"])
     assert stopped.value.code == 2
-    assert "trips,probes,sensors,generated" in capsys.readouterr().out
+    assert "trips,probes,stream,sensors,generated" in capsys.readouterr().out
