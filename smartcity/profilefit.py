@@ -26,8 +26,13 @@ FREE_FLOW_PERCENTILE = 85
 SLOW_PERCENTILE = 10
 #: Ten-minute speeds' worth of trust in the city's night speed for a cell with few of its own.
 FREE_FLOW_SHRINK = 20.0
-#: A ten-minute speed of fewer positions says too little to enter a percentile.
-MIN_POSITIONS = 3
+#: Ten-minute speeds that an hour of a cell's night needs to count half as much as one with very many.
+HOUR_TRUST = 5.0
+#: A ten-minute speed of fewer positions says too little to enter a percentile. Not more than that: where traffic is
+#: fast, vehicles are soon gone, so that the fastest ten minutes are those of the fewest positions.
+MIN_POSITIONS = 2
+#: Rounds in which the usual speeds of cells and of hours, and the noise of a ping, settle.
+_ROUNDS = 4
 
 #: What is read of the windows.
 NEEDED = ["cell_id", "window_start_utc", "position_count", "speed_sum"]
@@ -123,13 +128,16 @@ def _sums(rows: pa.Table, city: City, until: datetime, numbers: dict[str, int]) 
 def _free_flow(found: _TenMinutes, cells: int) -> Floats:
     """Free-flow speed per cell: FHWA's 85th percentile, with the night as off-peak, shrunk to the city's median.
 
-    The noise of a few pings would pass for free flow, so it is taken out of each ten-minute speed first. Without a
-    night, the fastest hours stand in for it.
+    Each hour of the night counts alike, though fewer vehicles are about to tell of its fast end. The noise of a few
+    pings would pass for free flow, so it is taken out of each ten-minute speed first. Without a night, the fastest
+    hours stand in for it.
     """
     firm = found.is_night & found.is_firm
-    of = found.cell[firm]
-    drawn = _without_noise(of, found.speed_sum_mph[firm] / found.positions[firm], found.positions[firm], cells)
-    own = _percentile(of, drawn, FREE_FLOW_PERCENTILE, cells)
+    of, hour = found.cell[firm], found.minute[firm] // 60
+    speed = found.speed_sum_mph[firm] / found.positions[firm]
+    drawn = _without_noise(of, hour, speed, found.positions[firm], cells)
+    told = np.bincount(of * 24 + hour, minlength=cells * 24)
+    own = _percentile(of, drawn, FREE_FLOW_PERCENTILE, cells, 1 / (told[of * 24 + hour] + HOUR_TRUST))
     trust = np.bincount(of, minlength=cells).astype(np.float64)
     if firm.any():
         city_mph = float(np.nanmedian(own))
@@ -140,26 +148,44 @@ def _free_flow(found: _TenMinutes, cells: int) -> Floats:
     return np.asarray(np.maximum((value * trust + city_mph * FREE_FLOW_SHRINK) / (trust + FREE_FLOW_SHRINK), 1.0))
 
 
-def _without_noise(cell: npt.NDArray[np.int32], speed: Floats, positions: Floats, cells: int) -> Floats:
-    """Speeds spread around their cell's typical one as the places vary, not as the pings do: a percentile is unbiased.
+def _without_noise(
+    cell: npt.NDArray[np.int32], hour: npt.NDArray[np.int32], speed: Floats, positions: Floats, cells: int
+) -> Floats:
+    """Speeds spread around what is usual as the places vary, not as the pings do: a percentile is unbiased.
 
     The square of a log speed's deviation is τ² + s²/n in the mean: τ² of the place, s² of a ping, n positions. Both are
     fitted over the city; then each deviation is scaled by √(τ² / (τ² + s²/n)), which leaves a variance of τ². Drawing
-    a speed to the mean by n / (n + K) instead leaves less than that, and free flow 17 % too low.
+    a speed to the mean by n / (n + K) instead leaves less than that, and free flow 17 % too low. The log of a mean of n
+    pings is s²/2n below the log of what it is the mean of.
 
     Source: T. A. Louis, "Estimating a population of parameter values using Bayes and empirical Bayes methods", 1984.
     """
-    log = np.log(np.maximum(speed, 1.0))
-    typical = np.bincount(cell, log, cells) / np.maximum(np.bincount(cell, minlength=cells), 1)
-    deviation = log - typical[cell]
-    inverse = 1 / positions
-    spread, square = inverse - inverse.mean() if len(inverse) else inverse, deviation**2
-    varies = float((spread**2).sum())
-    ping = max(float((spread * square).sum()) / varies, 0.0) if varies > 0 else 0.0
-    place = max(float(square.mean() - ping * inverse.mean()), 0.0) if len(square) else 0.0
-    total = place + ping * inverse
-    kept = np.sqrt(np.divide(place, total, out=np.ones_like(total), where=total > 0))
-    return np.asarray(np.exp(typical[cell] + kept * deviation))
+    log, inverse = np.log(np.maximum(speed, 1.0)), 1 / positions
+    if not len(log):
+        return speed
+    spread, ping = inverse - inverse.mean(), 0.0
+    # Equal numbers of positions do not tell one noise from the other.
+    tells = bool(np.ptp(positions) > 0)
+    for _ in range(_ROUNDS):
+        unbiased = log + ping * inverse / 2
+        typical = _typical(unbiased, cell, hour, cells)
+        square = (unbiased - typical) ** 2
+        slope = float((spread * square).sum() / (spread**2).sum()) if tells else 0.0
+        ping = float(np.clip(slope, 0.0, square.mean() / inverse.mean()))
+    of_place = max(float(square.mean() - ping * inverse.mean()), 0.0)
+    total = of_place + ping * inverse
+    kept = np.sqrt(np.divide(of_place, total, out=np.ones_like(total), where=total > 0))
+    return np.asarray(np.exp(typical + kept * (unbiased - typical)))
+
+
+def _typical(log: Floats, cell: npt.NDArray[np.int32], hour: npt.NDArray[np.int32], cells: int) -> Floats:
+    """What is usual for each row's cell and hour, as the sum of both: few rows tell of one cell in one hour."""
+    of_hour, usual = np.maximum(np.bincount(hour, minlength=24), 1), np.zeros(24)
+    of_cell, place = np.maximum(np.bincount(cell, minlength=cells), 1), np.zeros(cells)
+    for _ in range(_ROUNDS):
+        place = np.bincount(cell, log - usual[hour], cells) / of_cell
+        usual = np.bincount(hour, log - place[cell], 24) / of_hour
+    return np.asarray(place[cell] + usual[hour])
 
 
 def _ratio_statistics(found: _TenMinutes, free_flow: Floats, typical: float) -> tuple[Floats, Floats, Floats]:
@@ -175,14 +201,25 @@ def _ratio_statistics(found: _TenMinutes, free_flow: Floats, typical: float) -> 
     return np.where(known, mean, typical), np.where(known, np.sqrt(variance), 0.0), np.where(known, slow, typical)
 
 
-def _percentile(cell: npt.NDArray[np.int32], values: Floats, percent: float, cells: int) -> Floats:
-    """A percentile of each cell's values, linear between them; NaN for a cell without one."""
+def _percentile(
+    cell: npt.NDArray[np.int32], values: Floats, percent: float, cells: int, weights: Floats | None = None
+) -> Floats:
+    """A percentile of each cell's values, linear between them; NaN for a cell without one.
+
+    With weights, a value stands at the middle of its share of them; equal ones change nothing.
+    """
     order = np.lexsort((values, cell))
-    values, count = values[order], np.bincount(cell, minlength=cells)
-    first = np.cumsum(count) - count
-    place = first + np.maximum(count - 1, 0) * (percent / 100)
-    low = np.floor(place).astype(np.int64)
-    padded = np.append(values, [np.nan, np.nan])
-    high = np.minimum(low + 1, first + np.maximum(count - 1, 0))
-    share = place - low
-    return np.where(count > 0, padded[low] * (1 - share) + padded[high] * share, np.nan)
+    cell, values = cell[order], values[order]
+    weight = np.ones(len(values)) if weights is None else weights[order]
+    count = np.bincount(cell, minlength=cells)
+    last = np.cumsum(count) - 1
+    first = last - count + 1
+    middle = np.cumsum(weight) - weight / 2
+    found = np.full(cells, np.nan)
+    some = np.flatnonzero(count)
+    wanted = middle[first[some]] + percent / 100 * (middle[last[some]] - middle[first[some]])
+    low = np.clip(np.searchsorted(middle, wanted, side="right") - 1, first[some], last[some])
+    high = np.minimum(low + 1, last[some])
+    share = np.divide(wanted - middle[low], middle[high] - middle[low], out=np.zeros(len(some)), where=high > low)
+    found[some] = values[low] * (1 - share) + values[high] * share
+    return found

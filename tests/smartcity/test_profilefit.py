@@ -38,11 +38,11 @@ def windows(*rows):
 
 
 def test_free_flow_is_the_nights_85th_percentile():
-    night = [(CELL, 10 * n, 10, 20 + n) for n in range(20)]
+    night = [(CELL, 10 * n, 10, 20 + n) for n in range(18)]
     day = [(CELL, 12 * 60, 50, 90.0)]
     profile = fit_profile([windows(*night, *day)], CITY, UNTIL)
     # The only cell is the city, so drawing it to the city changes nothing; equal counts tell of no noise.
-    assert profile.free_flow_mph.tolist() == pytest.approx([np.percentile([20.0 + n for n in range(20)], 85)])
+    assert profile.free_flow_mph.tolist() == pytest.approx([np.percentile([20.0 + n for n in range(18)], 85)])
 
 
 @pytest.mark.parametrize("positions", [3, 10, 40])
@@ -50,13 +50,23 @@ def test_the_noise_of_few_positions_does_not_move_free_flow(positions):
     random = np.random.default_rng(3)
     true = 20 * np.exp(random.normal(0, 0.25, 4000))
     count = random.integers(positions // 2 + 2, positions * 2, 4000)
-    seen = true * np.exp(random.normal(0, 0.5, 4000) / np.sqrt(count))
-    found = _without_noise(np.zeros(4000, dtype=np.int32), seen, count.astype(float), 1)
+    # The mean speed of the pings is right, not their mean log speed.
+    seen = true * np.exp(random.normal(0, 0.5, 4000) / np.sqrt(count) - 0.125 / count)
+    nobody = np.zeros(4000, dtype=np.int32)
+    found = _without_noise(nobody, nobody, seen, count.astype(float), 1)
     assert np.percentile(found, 85) == pytest.approx(np.percentile(true, 85), rel=0.03)
 
 
+def test_hours_with_few_vehicles_count_as_much_as_busy_ones():
+    busy = [(CELL, 24 * 60 * day + 10 * n, 10, 20) for day in range(60) for n in range(6)]
+    fast = [(CELL, 24 * 60 * day + 240 + 10 * n, 10, 40) for day in range(9) for n in range(6)]
+    (mph,) = fit_profile([windows(*busy, *fast)], CITY, UNTIL + timedelta(days=90)).free_flow_mph
+    assert mph == pytest.approx(40)
+
+
 def test_a_place_where_speed_never_changes_keeps_it():
-    found = _without_noise(np.zeros(5, dtype=np.int32), np.full(5, 30.0), np.array([3.0, 4, 5, 100, 200]), 1)
+    cell = np.zeros(5, dtype=np.int32)
+    found = _without_noise(cell, cell, np.full(5, 30.0), np.array([3.0, 4, 5, 100, 200]), 1)
     assert found.tolist() == pytest.approx([30.0] * 5)
 
 
@@ -111,6 +121,13 @@ def test_the_percentile_is_numpys_for_every_cell():
     assert np.isnan(found[3])
     for number in {0, 1, 2, 4, 5, 6}:
         assert found[number] == pytest.approx(np.percentile(values[cell == number], 85))
+
+
+def test_a_weighted_percentile_is_that_of_values_repeated_so_often():
+    values, cell = np.array([1.0, 2.0, 4.0, 8.0]), np.array([0, 0, 0, 2], dtype=np.int32)
+    found = _percentile(cell, values, 50, 3, np.array([1.0, 1.0, 2.0, 3.0]))
+    # Middles at 0.5, 1.5 and 3: half way is 1.75, a sixth of the way from 2 to 4.
+    assert found.tolist() == pytest.approx([2 + 2 / 6, np.nan, 8.0], nan_ok=True)
 
 
 @settings(max_examples=10, deadline=None)
