@@ -67,7 +67,7 @@ EXAMPLES: dict[str, Any] = {
         "history": [_POINT],
     },
     "Rollback": {"reason": "Midtown is foretold clear and stands still", "if_serving": "4"},
-    "RolledBack": {"serving": "3", "before": "4"},
+    "RolledBack": {"serving": "3", "before": "4", "announced": True},
     "NewRule": {
         "name": "Midtown in a quarter of an hour",
         "bbox": [-74.0, 40.74, -73.96, 40.77],

@@ -23,3 +23,4 @@ class RolledBack(BaseModel):
 
     serving: str = Field(description="The version that is champion again.")
     before: str = Field(description="The version that left.")
+    announced: bool = Field(description="Whether topic `model_events` was told; the version serves either way.")

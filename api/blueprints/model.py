@@ -13,6 +13,7 @@ from api.problems import Problem
 from api.queries import Query
 from smartcity.errors import ModelError, RegistryError
 from smartcity.store.ledger import ROLL_BACK, record_decision
+from smartcity.topics import MODEL_EVENTS
 
 log = logging.getLogger(__name__)
 blueprint = Blueprint("model", __name__)
@@ -35,9 +36,11 @@ def roll_back_model(context: Context, query: Query, body: Rollback) -> RolledBac
 
     The way back is the one come: rolled back twice, it is the version before that one. The version that returns is
     loaded first, so that a broken one never serves. 409 where there is nothing to go back to, or where another version
-    than `if_serving` serves; 503 where the registry does not answer.
+    than `if_serving` serves; 503 where the registry does not answer. Topic `model_events` is told; where Kafka does not
+    take the message, `announced` is false.
     """
     # Imported where it is needed: the registry's client takes seconds, and is wanted once in months.
+    from api.announcing import announce_roll_back
     from smartcity.model import registry
 
     registry.give_up_soon()
@@ -57,4 +60,7 @@ def roll_back_model(context: Context, query: Query, body: Rollback) -> RolledBac
         except SQLAlchemyError as error:
             # It has happened, and must not look as if it had not.
             log.error("the ledger has no line of this roll-back: %s", error)
-    return RolledBack(serving=back, before=left)
+    announced = announce_roll_back(context.settings, back, left, body.reason)
+    if not announced:
+        log.error("%s was not told of this roll-back: Kafka did not take the message", MODEL_EVENTS.name)
+    return RolledBack(serving=back, before=left, announced=announced)

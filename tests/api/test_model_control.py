@@ -88,7 +88,8 @@ def test_the_version_before_serves_again_once(
     try:
         client = TrafficClient(f"http://127.0.0.1:{server.server_port}", TOKEN)
         answer = client.roll_back_model("stands still and says it does not", if_serving=second)
-        assert (answer.serving, answer.before) == (first, second)
+        # No broker answers here: that is said, and undoes nothing.
+        assert (answer.serving, answer.before, answer.announced) == (first, second, False)
         assert registry.champion_version(made) == first
         with pytest.raises(ApiError, match=f"409 Conflict: version {first} serves, not {second}"):
             client.roll_back_model("sent twice", if_serving=second)

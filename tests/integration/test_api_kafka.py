@@ -7,21 +7,23 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import socketio
 import websocket
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
+from api.announcing import announce_roll_back
 from api.context import Context
 from smartcity.events import encode_fields
-from smartcity.messages import Snapshot, Update
+from smartcity.messages import ModelEvent, Snapshot, Update
 from smartcity.services import kafka
 from smartcity.services.ports import free_port
 from smartcity.settings import Settings
-from smartcity.topics import DASHBOARD_EVENTS, VEHICLE_POSITIONS
+from smartcity.topics import DASHBOARD_EVENTS, MODEL_EVENTS, VEHICLE_POSITIONS
 from tests.api.rows import FAST, SLOW, scored
 from tests.integration.processes import broker, running, wait_for
 
@@ -169,3 +171,16 @@ def test_the_readers_go_on_after_the_broker_was_killed(broker_jars: list[Path], 
             assert context.events.connected
     finally:
         context.stop()
+
+
+def test_a_roll_back_is_told_on_the_topic_of_model_events(kafka_broker: str, tmp_path: Path) -> None:
+    with closing(Consumer({"bootstrap.servers": kafka_broker, "group.id": "test"})) as consumer:
+        place = TopicPartition(MODEL_EVENTS.name, 0)
+        end = consumer.get_watermark_offsets(place, timeout=10)[1]
+        assert announce_roll_back(Settings(home=tmp_path, kafka_bootstrap=kafka_broker), "3", "4", "stands still")
+        consumer.assign([TopicPartition(MODEL_EVENTS.name, 0, end)])
+        message = consumer.poll(20)
+    assert message is not None and message.error() is None
+    event = ModelEvent.model_validate_json(message.value())
+    assert (message.key(), event.event, event.version, event.before) == (b"congestion", "rolled_back", "3", "4")
+    assert event.reason == "stands still"
