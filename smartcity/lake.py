@@ -6,7 +6,9 @@ manifest names are left-overs, of killed runs or replaced ones; ``smartcity.hous
 """
 
 import json
+import os
 import secrets
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -438,6 +440,30 @@ class Dataset:
                 )
             return
         self.put_json("city.json", json.loads(city.model_dump_json()))
+
+    @contextmanager
+    def taking_in(self) -> Iterator[None]:
+        """One ingest at a time: on a disk another one waits, and then sees what this one took in.
+
+        On an object store the scheduler's pool keeps to one.
+        """
+        if not isinstance(self.filesystem, fs.LocalFileSystem):
+            yield
+            return
+        import fcntl
+
+        Path(self.path).mkdir(parents=True, exist_ok=True)
+        # The folder itself is locked: a file for it would have to stay, or a waiting run would not see the next lock.
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print(f"another ingest into {self.name!r} is at work: waiting for it", file=sys.stderr, flush=True)
+                fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
 
     def get_bytes(self, name: str) -> bytes | None:
         """Read a small document of the data set; None where there is none."""

@@ -62,7 +62,8 @@ def run_archive(spark: SparkSession, dataset: Dataset, span: Span) -> IngestFigu
 
 def job(engine: Engine, dataset: Dataset, span: Span, options: argparse.Namespace) -> Figures:
     """The whole job, for ``spark_jobs.job.run``."""
-    return run_archive(engine.session, dataset, span).figures()
+    with dataset.taking_in():
+        return run_archive(engine.session, dataset, span).figures()
 
 
 def arguments() -> argparse.ArgumentParser:

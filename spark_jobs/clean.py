@@ -132,7 +132,8 @@ def _require_zones(files: list[TripFile], shapes: list[Zone] | None) -> None:
 
 def job(spark: Scheduler, dataset: Dataset, span: Span, options: argparse.Namespace) -> Figures:
     """The whole job, for ``spark_jobs.job.run``; the files decide the days, so ``span`` is not used."""
-    figures = run_clean(spark, dataset, options.files, options.zones, skip_bad_files=options.skip_bad_files)
+    with dataset.taking_in():
+        figures = run_clean(spark, dataset, options.files, options.zones, skip_bad_files=options.skip_bad_files)
     return figures.figures()
 
 

@@ -195,9 +195,9 @@ def run_probes(
 
 def job(engine: Engine, dataset: Dataset, span: Span, options: argparse.Namespace) -> Figures:
     """The whole job, for ``spark_jobs.job.run``; the files decide the days, so ``span`` is not used."""
-    figures = run_probes(
-        engine.session, dataset, options.files, speed_unit=options.speed_unit, skip_bad_files=options.skip_bad_files
-    )
+    how = {"speed_unit": options.speed_unit, "skip_bad_files": options.skip_bad_files}
+    with dataset.taking_in():
+        figures = run_probes(engine.session, dataset, options.files, **how)
     return figures.figures()
 
 

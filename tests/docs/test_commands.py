@@ -39,6 +39,7 @@ NOT_RUN = {
     "down": "would end what runs here; the supervisor it ends is tested in tests/smartcity/services",
     "evaluate": "needs a trained model; the scores it prints are tested in tests/spark_jobs/test_train.py",
     "ingest probes": "the job behind it is run by tests/spark_jobs/test_probes.py",
+    "ingest stream": "the job behind it is run by tests/spark_jobs/test_archive.py",
     "model list": "what it prints is read from the registry in tests/smartcity/model/test_versions.py",
     "model watch": "what it prints is `look`, run in tests/smartcity/model/test_versions.py",
     "replay": "the program behind it is run by tests/integration/test_stream.py",

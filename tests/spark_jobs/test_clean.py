@@ -1,5 +1,8 @@
+from argparse import Namespace
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
+from threading import Barrier
 
 import pytest
 
@@ -10,6 +13,7 @@ from smartcity.ledger import Ledger
 from smartcity.rules import Rule, Rules, trip_rules
 from spark_jobs import clean
 from spark_jobs.clean import run_clean
+from spark_jobs.job import Span
 
 HEADER = (
     "VendorID,tpep_pickup_datetime,tpep_dropoff_datetime,passenger_count,trip_distance,"
@@ -54,6 +58,22 @@ def test_keeps_good_rows_and_quarantines_the_rest_with_row_and_reason(spark, dat
     first = min(trips, key=lambda trip: trip["pickup_utc"])
     assert first["pickup_utc"] == datetime(2016, 1, 5, 17, tzinfo=UTC) and first["date"] == date(2016, 1, 5)
     assert first["vehicle_id"].startswith("taxi_")
+
+
+def test_two_runs_over_the_same_file_at_once_take_it_in_once(spark, dataset, tmp_path, capsys):
+    file = write(tmp_path / "yellow_tripdata_2016-01.csv", *GOOD, DATES_SWAPPED)
+    asked, both = Namespace(files=[file], zones=None, skip_bad_files=False), Barrier(2)
+
+    def run(_):
+        both.wait(60)
+        return clean.job(spark, dataset, Span(), asked)
+
+    with ThreadPoolExecutor(2) as pool:
+        figures = list(pool.map(run, range(2)))
+    assert sorted(one["rows_kept"] for one in figures) == [0, 20]
+    assert dataset.trips.read().num_rows == 20 and dataset.quarantine.read().num_rows == 1
+    assert [record.kept for record in Ledger.load(dataset).files.values()] == [20]
+    assert "another ingest into 'test' is at work" in capsys.readouterr().err
 
 
 def test_the_same_file_again_adds_nothing_and_a_late_file_merges(spark, dataset, tmp_path):
