@@ -2,7 +2,6 @@ import { describe, expect, it } from "vitest";
 import { isFiltering, NO_FILTER, passes, summaryOf, toggled } from "../src/data/filter";
 import type { CitySummary, ScoredWindow } from "../src/data/messages";
 import { nearest, pointsOf } from "../src/data/scatter";
-import { speedsWith } from "../src/data/replay";
 import { measuresIn } from "../src/data/units";
 
 const cell = { cell_id: "882a100f3dfffff", vehicle_count: 4, avg_speed_mph: 9, free_flow_mph: 20, ratio: 0.45, level: "high", forecast: null } as ScoredWindow;
@@ -72,12 +71,5 @@ describe("units", () => {
     expect([metric.speed(10), metric.speedUnit, metric.distance(2), metric.speed(null)]).toEqual(["16.1", "km/h", "3.2 km", "–"]);
     expect(metric.mph(metric.shown(37))).toBeCloseTo(37);
     expect(measuresIn("imperial").speed(10)).toBe("10.0");
-  });
-});
-
-describe("speeds of the simulation", () => {
-  it("hold the present one in its place", () => {
-    expect(speedsWith(15)).toEqual([1, 2, 5, 10, 15, 30, 60]);
-    expect(speedsWith(10)).toEqual([1, 2, 5, 10, 30, 60]);
   });
 });

@@ -1,18 +1,23 @@
-import { useState, type FormEvent } from "react";
+import { useEffect, useState, type FormEvent } from "react";
 import { usePolled } from "../data/api";
 import { count, dateAndClock } from "../data/format";
 import { isoOf } from "../data/link";
-import { control, isRefusal, kept, REPLAY, speedsWith, type ReplayAction, type ReplayState } from "../data/replay";
+import { control, FASTEST, isRefusal, kept, REPLAY, speedsOf, type ReplayAction, type ReplayState, type Speed } from "../data/replay";
 import { texts } from "../texts";
 
 const REFRESH_SECONDS = 5;
+/** While a command is not carried out yet: the replay looks for one every second. */
+const PENDING_SECONDS = 1;
 const STEP_MS = 60_000;
 const known = texts.replay;
+const named = (speed: Speed): string => (speed === FASTEST ? known.fastest : `×${speed}`);
 
 /** The simulation that feeds the city: whoever has the token may pause it, speed it up or send it elsewhere, for everybody. Nothing where none was started. */
 export function Replay({ timeZone }: { timeZone: string }): JSX.Element | null {
   const [open, setOpen] = useState(false);
-  const polled = usePolled<ReplayState>(REPLAY, open ? REFRESH_SECONDS : 6 * REFRESH_SECONDS).data;
+  const [pending, setPending] = useState(false);
+  const polled = usePolled<ReplayState>(REPLAY, pending ? PENDING_SECONDS : open ? REFRESH_SECONDS : 6 * REFRESH_SECONDS).data;
+  useEffect(() => setPending(polled?.pending ?? false), [polled]);
   const [answered, setAnswered] = useState<{ after: ReplayState | null; state: ReplayState } | null>(null);
   const [token, setToken] = useState(kept.read);
   const [typed, setTyped] = useState("");
@@ -24,7 +29,9 @@ export function Replay({ timeZone }: { timeZone: string }): JSX.Element | null {
   const send = async (action: ReplayAction): Promise<void> => {
     setProblem(null);
     try {
-      setAnswered({ after: polled, state: await control(action, token) });
+      const state = await control(action, token);
+      setAnswered({ after: polled, state });
+      setPending(state.pending);
     } catch (error) {
       if (isRefusal(error)) keep("");
       setProblem((error as Error).message);
@@ -47,7 +54,10 @@ export function Replay({ timeZone }: { timeZone: string }): JSX.Element | null {
     <details className="panel replay" data-testid="replay" data-state={replay.state} open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>
         <h2>{known.title}</h2>
-        <span>{known.states[replay.state](replay.speed === null ? "" : `×${replay.speed}`)}</span>
+        <span>
+          {known.states[replay.state](named(replay.speed ?? FASTEST))}
+          {replay.pending ? ` · ${known.pending}` : null}
+        </span>
       </summary>
       <p className="muted">{known.what}</p>
       {Number.isNaN(at) ? null : (
@@ -69,10 +79,10 @@ export function Replay({ timeZone }: { timeZone: string }): JSX.Element | null {
           )}
           <label>
             {known.speed}
-            <select value={replay.speed ?? 1} onChange={({ target }) => void send({ action: "speed", speed: Number(target.value) })}>
-              {speedsWith(replay.speed).map((each) => (
+            <select value={replay.speed ?? FASTEST} onChange={({ target }) => void send({ action: "speed", speed: target.value === FASTEST ? FASTEST : Number(target.value) })}>
+              {speedsOf(replay).map((each) => (
                 <option key={each} value={each}>
-                  ×{each}
+                  {named(each)}
                 </option>
               ))}
             </select>
@@ -105,9 +115,9 @@ export function Replay({ timeZone }: { timeZone: string }): JSX.Element | null {
           </button>
         </form>
       )}
-      {problem ? (
+      {problem || replay.refused ? (
         <p className="problem" role="alert">
-          {problem}
+          {problem ?? known.refused(replay.refused ?? "")}
         </p>
       ) : null}
     </details>

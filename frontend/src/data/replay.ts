@@ -3,21 +3,32 @@ import { ApiError, getJson } from "./api";
 
 export interface ReplayState {
   state: "running" | "paused" | "ended" | "none";
+  /** Recorded seconds a second; null: as fast as it can. */
   speed: number | null;
   /** Recorded time that is being sent now. */
   position_utc: string | null;
   from_utc: string | null;
   to_utc: string | null;
+  /** Whether events are dated now; only those dated as recorded may come as fast as it can. */
+  moved_to_now: boolean | null;
   events_sent: number | null;
   events_per_second: number | null;
+  /** Whether something asked for is not carried out yet. */
+  pending: boolean;
+  /** Why the last command was not carried out. */
+  refused: string | null;
 }
 
-export type ReplayAction = { action: "pause" } | { action: "resume" } | { action: "seek"; to: string } | { action: "speed"; speed: number };
+export const FASTEST = "max";
+export type Speed = number | typeof FASTEST;
+
+export type ReplayAction = { action: "pause" } | { action: "resume" } | { action: "seek"; to: string } | { action: "speed"; speed: Speed };
 
 /** Speeds to choose from, with the present one among them. */
-export function speedsWith(current: number | null): number[] {
+export function speedsOf({ speed, moved_to_now }: Pick<ReplayState, "speed" | "moved_to_now">): Speed[] {
   const usual = [1, 2, 5, 10, 30, 60];
-  return current === null || usual.includes(current) ? usual : [...usual, current].sort((a, b) => a - b);
+  const numbers = speed === null || usual.includes(speed) ? usual : [...usual, speed].sort((a, b) => a - b);
+  return speed === null || moved_to_now === false ? [...numbers, FASTEST] : numbers;
 }
 
 export const REPLAY = "/api/replay";
