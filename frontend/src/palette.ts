@@ -16,7 +16,8 @@ export const ERROR_COLORS: Readonly<Record<Level, string>> = {
   unknown: "#66758a",
 };
 
-export type Theme = "dark" | "light";
+export const THEMES = ["dark", "light"] as const;
+export type Theme = (typeof THEMES)[number];
 
 /** What is drawn on canvases, where the style sheet does not reach. */
 export const DRAWN: Readonly<

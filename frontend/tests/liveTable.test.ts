@@ -26,6 +26,14 @@ describe("LiveTable", () => {
     expect(taken.valueAccessor({ index: 0 })).toBe(7);
   });
 
+  it("names its fields anew when people read other units, and not otherwise", async () => {
+    const before = await table([row("a", "low", 1)]);
+    const speed = placeFields(15, "h3", "km/h").findIndex(({ name }) => name === "speed");
+    const metric = await before.update({ fields: placeFields(15, "h3", "km/h"), rows: [] });
+    expect(metric.fields[speed]!.displayName).toContain("km/h");
+    expect((await metric.update({ rows: [] })).fields[speed]!.displayName).toContain("km/h");
+  });
+
   it("is a new table with new indexes after an update, so that Kepler sees the change", async () => {
     const before = await table([row("a", "low", 1)]);
     const after = await before.update({ rows: [row("a", "low", 1), row("b", "low", 1)] });

@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import type { ScoredWindow } from "../src/data/messages";
 import { basemapStyle } from "../src/map/basemap";
 import { mapConfig } from "../src/map/config";
-import { niceTop, placeFields, placeRows, placeTooltip, HEADING, PLACES, SELECTION, vehicleFields, vehicleRow } from "../src/map/rows";
+import { inUnits, niceTop, placeFields, placeRows, placeTooltip, HEADING, PLACES, SELECTION, vehicleFields, vehicleRow } from "../src/map/rows";
 import { EMPTY_CITY } from "../src/data/state";
 import { busyBounds, cityBounds, viewOf } from "../src/map/view";
 
@@ -16,6 +16,22 @@ describe("vehicleRow", () => {
     const row = vehicleRow({ vehicle_id: "a", timestamp_utc: "", latitude: 40, longitude: -74, speed_mph: 10, heading_degrees: 270 }, metric);
     expect(row[HEADING]).toBe(270);
     expect(row[vehicleFields("km/h").findIndex(({ displayName }) => displayName === "Speed (km/h)")]).toBe(16.1);
+  });
+});
+
+describe("inUnits", () => {
+  const [imperial, metric] = [measuresIn("imperial"), measuresIn("metric")];
+
+  it("keeps what a filter of speeds lets through", () => {
+    const filter = { name: ["speed"], value: [10, 20], domain: [0, 100] };
+    const { value, domain } = inUnits(filter, imperial, metric) as { value: number[]; domain: number[] };
+    expect([...value, ...domain].map((each) => Math.round(each * 10) / 10)).toEqual([16.1, 32.2, 0, 160.9]);
+    expect(inUnits({ ...filter, value, domain }, metric, imperial).value).toEqual([10, 20]);
+  });
+
+  it("leaves other filters as they are", () => {
+    const filter = { name: ["vehicle_count"], value: [10, 20], domain: [0, 100] };
+    expect(inUnits(filter, imperial, metric)).toBe(filter);
   });
 });
 

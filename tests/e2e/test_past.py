@@ -1,6 +1,8 @@
 """The dashboard's past: moments, links to them, and what is left where the browser can draw no 3D."""
 
+import io
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image, ImageStat
 from playwright.sync_api import Browser, Page, expect
 
 from smartcity.services.ports import free_port
@@ -16,7 +19,7 @@ from smartcity.settings import Settings
 from smartcity.store.engine import create_all, create_engine
 from smartcity.store.tables import WINDOWS_QUERY
 from smartcity.store.writer import BatchFigures, record_progress, upsert_windows, window_row
-from tests.api.rows import FAST, NOW, SLOW, SUMS, WINDOW, scored
+from tests.api.rows import FAST, FREE_FLOW, NOW, SLOW, SUMS, WINDOW, scored
 from tests.integration.processes import running, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -101,6 +104,14 @@ def serious(page: Page) -> list[str]:
     return [f"{one['id']}: {one['nodes'][0]['target']}" for one in found if one["impact"] in ("serious", "critical")]
 
 
+def ground(page: Page) -> float:
+    """How bright the base map is, from 0 to 255, where nothing else is drawn."""
+    box = page.get_by_test_id("map").bounding_box()
+    assert box is not None
+    spot = {"x": box["x"] + box["width"] * 0.8, "y": box["y"] + box["height"] * 0.4, "width": 16, "height": 16}
+    return ImageStat.Stat(Image.open(io.BytesIO(page.screenshot(clip=spot))).convert("L")).mean[0]
+
+
 def at(moment: datetime) -> str:
     return f"at={moment:%Y-%m-%dT%H:%M:%SZ}"
 
@@ -159,3 +170,44 @@ def test_a_filter_leaves_places_out_everywhere_and_is_in_the_link(recorded: str,
     page.get_by_test_id("units").click()
     expect(page.get_by_label("Mean speed")).to_contain_text("km/h")
     expect(page.get_by_test_id("places-table")).to_contain_text("km/h")
+
+
+def test_a_click_on_a_point_of_the_chart_selects_its_place_also_after_one_beside_all_places(
+    recorded: str, page: Page
+) -> None:
+    page.goto(f"{recorded}/dashboard", wait_until="domcontentloaded")
+    page.get_by_test_id("flat-map").locator("canvas").click(position={"x": 5, "y": 5}, timeout=PATIENCE_MS)
+    page.get_by_role("button", name="By place").click()
+    chart = page.get_by_test_id("scatter")
+    for cell, ratio in ((FAST, 0.90), (SLOW, 0.40)):
+        box = chart.bounding_box()
+        assert box is not None
+        # As Scatter.tsx places them: the axes end at 1.2 times free flow, and 9.5 mph are foretold for both.
+        x = 40 + ratio / 1.2 * (box["width"] - 50)
+        y = box["height"] - 22 - 9.5 / FREE_FLOW / 1.2 * (box["height"] - 28)
+        chart.click(position={"x": x, "y": y})
+        expect(page.get_by_test_id("details")).to_have_attribute("data-cell", cell)
+
+
+def test_another_theme_and_other_units_leave_the_map_and_its_panel_as_they_are(recorded: str, browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(f"{recorded}/dashboard", wait_until="domcontentloaded")
+    page.locator("[data-testid=map][data-ready=true] canvas").first.wait_for()
+    page.get_by_test_id("panel-toggle").click()
+    name = page.get_by_test_id("layer__title__editor").first
+    name.fill("Cars")
+    page.evaluate("document.querySelectorAll('[data-testid=map] canvas').forEach(each => (each.dataset.kept = 'yes'))")
+    assert ground(page) > 180
+    page.get_by_test_id("theme").click()
+    page.get_by_test_id("units").click()
+    expect(page.get_by_label("Mean speed")).to_contain_text("km/h")
+    end = time.monotonic() + PATIENCE_MS / 1000
+    while ground(page) > 60 and time.monotonic() < end:
+        page.wait_for_timeout(500)
+    assert ground(page) < 60
+    expect(name).to_have_value("Cars")
+    kept = page.locator("[data-testid=map] canvas").evaluate_all("all => all.map(each => each.dataset.kept)")
+    assert kept
+    assert set(kept) == {"yes"}
+    page.close()

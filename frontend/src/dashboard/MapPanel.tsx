@@ -6,7 +6,6 @@ import type { Outcomes } from "../data/past";
 import type { CityState } from "../data/state";
 import type { View } from "../map/view";
 import { ERROR_COLORS, LEVEL_COLORS } from "../palette";
-import { useMeasures } from "../data/units";
 import { CityCanvas } from "../shared/CityCanvas";
 import { ThemeContext } from "../shared/theme";
 import { texts } from "../texts";
@@ -38,10 +37,8 @@ interface MapPanelProps {
 /** The map with its legend and switch; a drawing and a table where the map can't be drawn. */
 export function MapPanel(props: MapPanelProps): JSX.Element {
   const { config, city, past, layer, onLayer, hidden, onToggle } = props;
-  // Kepler.gl takes colours when it is made: another theme is another map, with the same view.
   const grid = useGrid(config);
   const theme = useContext(ThemeContext);
-  const { units } = useMeasures();
   const [panel, setPanel] = useState(false);
   const [ready, setReady] = useState(false);
   const afterFirstFrame = useAfterFirstFigures(city.sequence !== null);
@@ -77,7 +74,7 @@ export function MapPanel(props: MapPanelProps): JSX.Element {
         <>
           <MapBoundary fallback={<FlatMap {...props} reason={`${texts.map.failed}. ${texts.map.instead}`} drawn />}>
             <Suspense fallback={null}>
-              {afterFirstFrame ? <TrafficMap key={`${theme} ${units}`} panel={panel} {...props} grid={grid} theme={theme} onReady={() => setReady(true)} /> : null}
+              {afterFirstFrame ? <TrafficMap panel={panel} {...props} grid={grid} theme={theme} onReady={() => setReady(true)} /> : null}
             </Suspense>
             {ready ? null : <p className="map-loading">{texts.map.loading}</p>}
             {layers}

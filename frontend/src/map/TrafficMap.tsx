@@ -1,7 +1,7 @@
 /** The live Kepler.gl map. Loaded after the first frame, because Kepler is large. */
 import { type ComponentType, useEffect, useMemo, useRef, useState } from "react";
 import { Provider } from "react-redux";
-import { addDataToMap, layerConfigChange, updateVisData, wrapTo } from "@kepler.gl/actions";
+import { addDataToMap, layerConfigChange, layerVisConfigChange, mapStyleChange, setFilter, updateVisData, wrapTo } from "@kepler.gl/actions";
 import "maplibre-gl/dist/maplibre-gl.css";
 import type { Config, ScoredWindow } from "../data/messages";
 import { MAP_LAYERS, type MapLayer } from "../data/link";
@@ -10,15 +10,16 @@ import type { CityState } from "../data/state";
 import type { Grid, Namer } from "../data/geography";
 import { useMeasures } from "../data/units";
 import { basemapStyle, creditsOf, useGround } from "./basemap";
-import { mapConfig } from "./config";
-import type { Theme } from "../palette";
+import { mapConfig, SELECTION_LAYER, themeLooks, VEHICLE_LAYER } from "./config";
+import { THEMES, type Theme } from "../palette";
 import { hullOutline } from "./hull";
 import { createMapStore, KeplerMap, MAP_ID } from "./kepler";
 import { raiseTop } from "./placeLayers";
-import { placeFields, placeRows, PLACES, SELECTION, vehicleFields, vehicleRow, VEHICLES } from "./rows";
+import { inUnits, placeFields, placeRows, PLACES, SELECTION, vehicleFields, vehicleRow, VEHICLES, type RangeFilter } from "./rows";
 import { cityBounds, sameView, viewIn, viewOf, type View } from "./view";
 
-const STYLE_ID = "outline";
+/** A base map for each theme: Kepler remembers what it made of a style by its id. */
+const styleId = (theme: Theme): string => `outline-${theme}`;
 
 export interface TrafficMapProps {
   config: Config;
@@ -52,9 +53,9 @@ export default function TrafficMap(props: TrafficMapProps): JSX.Element {
   const [store] = useState(() => createMapStore((cellId) => select.current(cellId)));
   const ground = useGround(config.map_style);
   const styles = useMemo(() => {
-    const style = ground.style ?? basemapStyle(config.outline ?? hullOutline(Object.values(config.places)), theme);
-    return [{ id: STYLE_ID, label: "", url: "", style }];
-  }, [config, theme, ground.style]);
+    const outline = config.outline ?? hullOutline(Object.values(config.places));
+    return THEMES.map((each) => ({ id: styleId(each), label: "", url: "", style: ground.style ?? basemapStyle(outline, each) }));
+  }, [config, ground.style]);
 
   useEffect(() => {
     const element = frame.current;
@@ -91,7 +92,7 @@ export default function TrafficMap(props: TrafficMapProps): JSX.Element {
           addDataToMap({
             datasets: tables() as never,
             options: { centerMap: false, readOnly: false, autoCreateLayers: false, autoCreateTooltips: false } as never,
-            config: mapConfig(view, horizon, STYLE_ID, kind, layer, theme) as never,
+            config: mapConfig(view, horizon, styleId(theme), kind, layer, theme) as never,
           }),
         ),
       );
@@ -101,7 +102,7 @@ export default function TrafficMap(props: TrafficMapProps): JSX.Element {
       store.dispatch(wrapTo(MAP_ID, updateVisData(tables() as never, { autoCreateLayers: false, autoCreateTooltips: false } as never)));
     }
     // Kepler gets its rows when they change, not when a callback does.
-  }, [ready, city.cells, city.vehicles, selected, nameOf, outcomes, shows, store]);
+  }, [ready, city.cells, city.vehicles, selected, nameOf, measures, outcomes, shows, store]);
 
   useEffect(() => {
     if (!added) return;
@@ -114,6 +115,28 @@ export default function TrafficMap(props: TrafficMapProps): JSX.Element {
       }
     }
   }, [added, layer, store]);
+
+  // Another theme or unit is told to the map that is there: a new one would forget its layers' looks and filters.
+  const drawn = useRef({ theme, measures });
+  useEffect(() => {
+    const before = drawn.current;
+    if (!added || (before.theme === theme && before.measures === measures)) return;
+    drawn.current = { theme, measures };
+    const say = (action: unknown): unknown => store.dispatch(wrapTo(MAP_ID, action as never));
+    const { layers, filters } = (store.getState() as LayersState).keplerGl[MAP_ID]!.visState;
+    if (before.theme !== theme) {
+      const looks = themeLooks(kind, theme);
+      say(mapStyleChange(styleId(theme)));
+      for (const each of layers) {
+        if (each.id === VEHICLE_LAYER) say(layerConfigChange(each as never, looks.vehicles as never));
+        if (each.id === SELECTION_LAYER) say(layerVisConfigChange(each as never, looks.selection as never));
+      }
+    }
+    filters.forEach((filter, index) => {
+      const { value, domain } = inUnits(filter, before.measures, measures);
+      if (value !== filter.value) say(setFilter(index, ["domain", "value"], [domain, value]));
+    });
+  }, [added, theme, measures, kind, store]);
 
   useEffect(() => {
     if (!added) return;
@@ -162,7 +185,7 @@ const Map = KeplerMap as unknown as ComponentType<{
 const KEPLER_THEME = { fontFamily: "inherit", tooltipBg: "#0d1620", tooltipColor: "#dfe8f2" };
 
 interface LayersState {
-  keplerGl: Record<string, { visState: { layers: { id: string; config: { isVisible: boolean } }[] }; mapState: Partial<View> }>;
+  keplerGl: Record<string, { visState: { layers: { id: string; config: { isVisible: boolean } }[]; filters: RangeFilter[] }; mapState: Partial<View> }>;
 }
 
 function entry(id: string, fields: object[], rows: unknown[][]): object {

@@ -72,20 +72,28 @@ interface PlaceLayerOptions {
   isVisible: boolean;
 }
 
-function places({ type, columns, channels }: Shape, looks: object, colorOf: (level: Level) => string, options: PlaceLayerOptions): object {
+function places({ type, columns, channels }: Shape, visConfig: object, options: PlaceLayerOptions): object {
   const { id, dataId, label, levelField, isVisible } = options;
   return {
     id,
     type,
-    config: { dataId, label, columns, isVisible, visConfig: { ...looks, colorRange: levelRange(colorOf) } },
+    config: { dataId, label, columns, isVisible, visConfig },
     visualChannels: { colorField: { name: levelField, type: "string" }, colorScale: "customOrdinal", ...channels },
+  };
+}
+
+/** What of the layers' looks hangs on the theme: the vehicles' colour and that of the selected place. */
+export function themeLooks(kind: PlaceKind, theme: Theme): { vehicles: object; selection: object } {
+  const { selection, vehicle } = DRAWN[theme];
+  return {
+    vehicles: { color: rgb(vehicle) },
+    selection: { colorRange: levelRange(() => selection), ...(SHAPES[kind].ring ? { strokeColor: rgb(selection) } : {}) },
   };
 }
 
 export function mapConfig(view: View, horizonMinutes: number, styleId: string, kind: PlaceKind, shown: MapLayer = "now", theme: Theme = "dark"): object {
   const shape = SHAPES[kind];
-  const { selection, vehicle } = DRAWN[theme];
-  const selectedLooks = shape.ring ? { ...shape.selectedLooks, strokeColor: rgb(selection) } : shape.selectedLooks;
+  const looks = themeLooks(kind, theme);
   const show = (names: string[]): object[] => names.map((name) => ({ name, format: null }));
   const aboutPlaces = show(placeTooltip(kind));
   return {
@@ -100,14 +108,14 @@ export function mapConfig(view: View, horizonMinutes: number, styleId: string, k
             config: {
               dataId: VEHICLES,
               label: texts.map.vehicles,
-              color: rgb(vehicle),
+              ...looks.vehicles,
               columns: { lat: "latitude", lng: "longitude" },
               isVisible: true,
               visConfig: { radius: 3, opacity: 0.85, filled: true, outline: false, allowHover: true },
             },
             visualChannels: {},
           },
-          places(shape, selectedLooks, () => selection, {
+          places(shape, { ...shape.selectedLooks, ...looks.selection }, {
             id: SELECTION_LAYER,
             dataId: SELECTION,
             label: texts.details.title,
@@ -115,7 +123,7 @@ export function mapConfig(view: View, horizonMinutes: number, styleId: string, k
             isVisible: true,
           }),
           ...MAP_LAYERS.map((id) =>
-            places(shape, shape.looks, (level) => (id === "error" ? ERROR_COLORS : LEVEL_COLORS)[level], {
+            places(shape, { ...shape.looks, colorRange: levelRange((level) => (id === "error" ? ERROR_COLORS : LEVEL_COLORS)[level]) }, {
               id,
               dataId: PLACES,
               label: texts.map.layers[id](horizonMinutes),

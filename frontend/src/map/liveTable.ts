@@ -9,7 +9,7 @@ interface Rows {
 
 interface Base {
   dataContainer: Rows;
-  fields: { name: string; valueAccessor: (row: { index: number }) => unknown }[];
+  fields: { name: string; displayName?: string; valueAccessor: (row: { index: number }) => unknown }[];
   importData(entry: unknown): Promise<void>;
 }
 
@@ -31,11 +31,13 @@ export class LiveTable extends KeplerTable {
   }
 
   /** Kepler calls this when `updateVisData` names a data set that is there; its own keeps the old rows. */
-  async update(data: { rows: unknown[][] }): Promise<this> {
+  async update(data: { fields?: { displayName?: string }[]; rows: unknown[][] }): Promise<this> {
     const rows = createDataContainer(data.rows, { fields: this.fields as never });
     this.current.rows = rows as unknown as Rows;
     const allIndexes = rows.getPlainIndex();
     return copyTableAndUpdate(this as never, {
+      // Names change with the units that people read.
+      fields: this.fields.map((field, column) => ({ ...field, displayName: data.fields?.[column]?.displayName ?? field.displayName })) as never,
       dataContainer: rows,
       allIndexes,
       filteredIndex: allIndexes,

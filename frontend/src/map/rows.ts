@@ -50,6 +50,22 @@ export function placeFields(horizonMinutes: number, kind: PlaceKind, unit: strin
   ];
 }
 
+const SPEEDS: readonly string[] = ["speed", "free_flow", "expected"];
+
+/** Of Kepler's filters, what a change of units touches. */
+export interface RangeFilter {
+  name: readonly string[];
+  value: unknown;
+  domain: unknown;
+}
+
+/** What a filter holds in other units, so that it lets through the same as before; itself where it is not about speeds. */
+export function inUnits(filter: RangeFilter, from: Measures, to: Measures): RangeFilter {
+  if (from.units === to.units || !filter.name.some((name) => SPEEDS.includes(name))) return filter;
+  const converted = (held: unknown): unknown => (Array.isArray(held) ? held.map((each) => (typeof each === "number" ? to.shown(from.mph(each)) : each)) : held);
+  return { ...filter, value: converted(filter.value), domain: converted(filter.domain) };
+}
+
 /** Fields shown when the pointer is over a place. A sensor's reading counts no vehicles. */
 export function placeTooltip(kind: PlaceKind): string[] {
   const then = ["forecast_name", "expected", "chance", "outcome_name"];
