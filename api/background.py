@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pyarrow import fs
 
 from smartcity.lake import Dataset, Table
+from smartcity.model.links import EXPERIMENT, runs_page
 from smartcity.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,21 @@ def answers(address: str) -> bool:
         return False
 
 
+def trainings(mlflow: str) -> str:
+    """The page of MLflow at ``mlflow`` that compares the trainings."""
+    import requests
+
+    found = None
+    try:
+        asked = {"experiment_name": EXPERIMENT}
+        answer = requests.get(f"{mlflow.rstrip('/')}/api/2.0/mlflow/experiments/get-by-name", asked, timeout=2)
+        if answer.ok:
+            found = answer.json()["experiment"]["experiment_id"]
+    except (requests.RequestException, KeyError) as error:
+        log.info("MLflow does not say which experiment is %r: %s", EXPERIMENT, error)
+    return runs_page(mlflow, found)
+
+
 def living_links(settings: Settings) -> dict[str, str]:
     """The pages beside this one that answer now."""
     candidates = {
@@ -60,6 +76,8 @@ def living_links(settings: Settings) -> dict[str, str]:
         "kafka_ui": settings.kafka_ui,
     }
     found = {name: f"{address.rstrip('/')}/" for name, address in candidates.items() if address and answers(address)}
+    if "mlflow" in found:
+        found["mlflow"] = trainings(settings.mlflow)
     if (settings.home / "data_docs" / "index.html").is_file():
         found["data_docs"] = "/data-docs/"
     return found

@@ -15,11 +15,10 @@ from smartcity.levels import ESTIMATE_MINUTES, HIGH_BELOW_RATIO, LOW_FROM_RATIO,
 from smartcity.model import pictures, registry
 from smartcity.model.evaluation import Report, Rows
 from smartcity.model.gate import Decision
+from smartcity.model.links import EXPERIMENT
 from smartcity.model.spec import MODEL_NAME, SPEC_FILE, ModelSpec
 from smartcity.profile import Profile
 from smartcity.settings import Settings
-
-EXPERIMENT = "congestion forecast"
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from smartcity.errors import ModelError, NoChampionError, RegistryError
 from smartcity.hashing import file_sha256
+from smartcity.model.links import run_page
 from smartcity.model.serving import ServingModel
 from smartcity.model.spec import MODEL_NAME, SPARK_FOLDER, SPEC_FILE
 from smartcity.settings import Settings
@@ -156,7 +157,7 @@ def record_decision(settings: Settings, version: str, promote: bool, reason: str
 def run_address(settings: Settings, run_id: str) -> str:
     """Where a person looks at a run in MLflow."""
     experiment = client(settings).get_run(run_id).info.experiment_id
-    return f"{settings.mlflow}/#/experiments/{experiment}/runs/{run_id}"
+    return run_page(settings.mlflow, experiment, run_id)
 
 
 def make_champion(settings: Settings, version: str) -> str | None:

@@ -144,7 +144,8 @@ def test_links_are_those_that_answer(client: FlaskClient, context: Context, monk
     (context.settings.home / "data_docs" / "index.html").write_text("<h1>Data Docs</h1>")
     context.refresh_links()
     links = client.get("/api/config").json["links"]
-    assert links["mlflow"] == "http://127.0.0.1:1/"
+    # It answers, but no more: the list of experiments.
+    assert links["mlflow"] == "http://127.0.0.1:1/#/experiments?workflowType=machine_learning"
     assert links["airflow"] is None
     assert "Data Docs" in client.get(links["data_docs"]).text
 

@@ -4,6 +4,7 @@ import argparse
 
 import pytest
 
+from api.background import trainings
 from smartcity.errors import ModelError, NoChampionError
 from smartcity.model import registry
 from smartcity.model.spec import MODEL_NAME
@@ -41,6 +42,7 @@ def test_a_run_logs_figures_and_pictures(trained):
     run = client.get_run(client.get_model_version(MODEL_NAME, str(figures["version"])).run_id)
     assert {"accuracy", "macro_f1", "persistence_macro_f1", "majority_accuracy", "ece"} <= set(run.data.metrics)
     assert run.data.params["trees"] == "5"
+    assert figures["run"].startswith(trainings(settings.mlflow).partition("?")[0])
     names = {item.path for item in client.list_artifacts(run.info.run_id)}
     assert {"confusion_matrix.png", "reliability.png", "feature_importance.png", "model_card.md", "model"} <= names
 
