@@ -151,6 +151,8 @@ def topic_settings(topic: topics.Topic, copies: int) -> dict[str, str]:
         "cleanup.policy": "compact,delete" if topic.compacted else "delete",
         # An open segment is never deleted: without this a quiet topic would keep a week.
         "segment.ms": "3600000",
+        # By the broker's clock, so that no producer vouches for its own: events ahead of it are rejected.
+        "message.timestamp.type": "LogAppendTime",
         # Every producer asks for all copies in sync (acks=all).
         "min.insync.replicas": str(in_sync_copies(copies)),
     }
