@@ -52,6 +52,8 @@ pytestmark = pytest.mark.integration
 START = datetime(2024, 3, 4, 12, 0, tzinfo=UTC)
 #: Longer than the features look back.
 SECONDS = 112 * 60
+#: Sent when their windows are long closed.
+LATE = [(f"late{number}", START - timedelta(hours=2, seconds=number), 40.72, -73.99, 10.0) for number in range(3)]
 
 
 @pytest.fixture(scope="module")
@@ -212,14 +214,21 @@ def assert_scored_alike(live, made, model):
 
 
 def assert_archived(spark, dataset, rows, engine):
-    """Positions made from the archive give the stream's windows; each event is there once, whatever was killed."""
+    """Positions made from the archive give the stream's windows; each event is there once, whatever was killed.
+
+    Late events are there too, in windows that the stream had closed.
+    """
     figures = run_archive(spark, dataset, Span())
-    assert (figures.rows_kept, figures.rows_duplicate) == (len(rows), 0)
-    assert not differences(expected(dataset.positions.read(), dataset.city), stored(engine))
+    assert (figures.rows_kept, figures.rows_duplicate) == (len(rows) + len(LATE), 0)
+    found = dataset.positions.read()
+    is_late = pc.starts_with(found["vehicle_id"], "late")
+    assert sorted(found.filter(is_late)["vehicle_id"].to_pylist()) == [row[0] for row in LATE]
+    assert not differences(expected(found.filter(pc.invert(is_late)), dataset.city), stored(engine))
     windows.job(spark, dataset, Span(), Namespace())
     counted = {
         (row["cell_id"], row["window_start_utc"]): tuple(row[name] for name in MEASURES)
         for row in dataset.windows.read().to_pylist()
+        if row["window_start_utc"] >= START
     }
     assert not differences(counted, stored(engine))
     assert run_archive(spark, dataset, Span()).files == 0, "a day is taken once"
@@ -276,13 +285,16 @@ def test_the_database_equals_a_plain_count_and_the_batch_also_after_the_stream_w
     produce(settings, messages[half + 300 :])
     with started(settings, "streaming.stream") as process:
         wait_for(lambda: read("windows") == read("rejected") == len(messages), process, log)
+        messages += [(row[0].encode(), encode_fields(*row, None)) for row in LATE]
+        produce(settings, messages[-len(LATE) :])
+        wait_for(lambda: read("windows") == read("rejected") == len(messages), process, log)
         os.killpg(process.pid, signal.SIGTERM)
         assert process.wait(60) == 0
 
     assert not differences(stored(engine), expected(as_table(rows), dataset.city))
     figures = progress(engine)["windows"]
     counts = tuple(figures[name] for name in ("total_read", "total_good", "total_rejected", "total_late"))
-    assert counts == (len(messages), len(rows), len(reasons), 0)
+    assert counts == (len(messages), len(rows), len(reasons), len(LATE))
     assert figures["model_version"] == model.version
     assert_archived(spark, dataset, rows, engine)
     made = batch_of(spark, dataset, rows)
