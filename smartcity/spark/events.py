@@ -56,8 +56,8 @@ def parse_events(kafka: DataFrame, settings: Settings, city: City) -> DataFrame:
     they could not be read), and ``reject_reason``, null for a good event.
     """
     # Ahead of what is the broker's clock, by the time it gave the record: the same however often a batch runs again and
-    # however long the event waited. A batch's own clock would be a constant in the program that Spark makes of the query,
-    # hence another program, compiled anew, in each batch.
+    # however long the event waited. A batch's own clock would be a constant in the program that Spark makes of the
+    # query, hence another program, compiled anew, in each batch.
     # One projection for the text, one for the parse, one for the verdict: Spark would otherwise parse once per field.
     text = F.try_validate_utf8(F.col("value").cast("string"))
     event = F.from_json("text", _JSON_SCHEMA, _STRICT)
