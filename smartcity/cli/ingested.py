@@ -32,7 +32,7 @@ def say(figures: Mapping[str, Any], stages: Sequence[Mapping[str, Any]], dataset
     console.print(_times(figures["seconds"], stages))
     if dataset.exists():
         console.print(_sizes(dataset))
-    if not figures["rows_kept"] and not figures["rows_duplicate"]:
+    if figures["rows_read"] and not figures["rows_kept"] and not figures["rows_duplicate"]:
         console.print("[yellow]No row was kept.[/yellow] See the reasons above; the rows are in the quarantine.")
 
 
