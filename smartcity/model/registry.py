@@ -96,7 +96,11 @@ def load_champion(settings: Settings) -> ServingModel:
 
 
 def load_version(settings: Settings, version: str) -> ServingModel:
-    """Load one version. Raises: ModelError where it does not exist, is broken, or is not ours."""
+    """Load one version.
+
+    Raises: RegistryError where the registry does not answer; another ModelError where the version does not exist, is
+    broken, or is not ours.
+    """
     import mlflow
     from mlflow.exceptions import MlflowException
 
@@ -114,6 +118,8 @@ def load_version(settings: Settings, version: str) -> ServingModel:
                 raise ModelError(f"version {version} of {MODEL_NAME} is not ours: its {SPEC_FILE} fails the checksum")
             return ServingModel.load(local, version)
     except (MlflowException, OSError) as error:
+        # Not to be asked is not to be broken: this raises RegistryError where the registry does not answer now.
+        champion_version(settings)
         raise ModelError(f"version {version} of {MODEL_NAME} cannot be read: {error}") from error
 
 

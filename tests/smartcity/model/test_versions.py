@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from smartcity.cli.model import command
-from smartcity.errors import ModelError, NoChampionError
+from smartcity.errors import ModelError, NoChampionError, RegistryError
 from smartcity.features import FEATURE_NAMES
 from smartcity.hashing import file_sha256
 from smartcity.model import registry
@@ -17,6 +17,7 @@ from smartcity.model.forest import TreeNode, to_onnx
 from smartcity.model.inputs import INPUT_NAMES
 from smartcity.model.monitor import look
 from smartcity.model.spec import CHANGE_FILE, LEVEL_FILE, PROFILE_FILE, SERVED_FILES, SPEC_FILE, ModelSpec
+from smartcity.services.ports import free_port
 from smartcity.settings import Settings
 from smartcity.store import ledger
 from smartcity.store.engine import create_all, create_engine
@@ -101,3 +102,11 @@ def test_versions_are_promoted_rolled_back_the_way_they_came_and_watched(setting
     assert seen.verdict.drifted and seen.stability["ratio_now"] > 1
     run_id = registry.client(settings).get_model_version("congestion", first).run_id
     assert registry.client(settings).get_run(run_id).data.metrics["live_macro_f1"] == 1.0
+
+
+def test_a_registry_that_does_not_answer_is_no_broken_version(tmp_path, monkeypatch):
+    """Else the gate would promote over a champion that nobody could ask for."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    gone = Settings(home=tmp_path, mlflow_tracking_uri=f"http://127.0.0.1:{free_port()}", _env_file=None)
+    with pytest.raises(RegistryError, match="does not answer"):
+        registry.load_version(gone, "1")
