@@ -2,9 +2,8 @@
 
 import threading
 from collections import deque
-from collections.abc import Mapping
 
-from streaming.checkpoint import Offsets
+from streaming.checkpoint import Offsets, within
 
 #: Batches of the windows' query that may wait for the other one; a flood of them forgets the oldest.
 BATCHES = 3600
@@ -37,11 +36,7 @@ class Balance:
             return self._settle()
 
     def _settle(self) -> int:
-        while self._rejected is not None and self._waiting and _within(self._waiting[0][0], self._sorted_until):
+        while self._rejected is not None and self._waiting and within(self._waiting[0][0], self._sorted_until):
             _, not_good = self._waiting.popleft()
             self._late = max(self._late, not_good - self._rejected)
         return self._late
-
-
-def _within(end: Mapping[int, int], other: Mapping[int, int]) -> bool:
-    return all(offset <= other.get(partition, 0) for partition, offset in end.items())

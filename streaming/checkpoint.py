@@ -94,3 +94,8 @@ class Checkpoint:
 def count_between(start: Offsets, end: Offsets) -> int:
     """Events between two sets of offsets; a partition that is new starts at 0."""
     return sum(offset - start.get(partition, 0) for partition, offset in end.items())
+
+
+def within(offsets: Mapping[int, int], others: Mapping[int, int]) -> bool:
+    """Whether each is at most as far as in ``others``; a partition that is not there stands at 0."""
+    return all(offset <= others.get(partition, 0) for partition, offset in offsets.items())

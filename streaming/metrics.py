@@ -40,6 +40,9 @@ class StreamMetrics:
         self._rows = Gauge("traffic_stream_state_rows", "Windows in the state.", query, registry=own)
         self._bytes = Gauge("traffic_stream_state_bytes", "Memory of the state.", query, registry=own)
         self._rejected = Counter("traffic_stream_rejected", "Events that break a rule.", ["reason"], registry=own)
+        self._again = Counter(
+            "traffic_stream_judged_again", "Events to which the second query applied the rules as well.", registry=own
+        )
         self._model = Gauge("traffic_stream_model", "1 for the version that scores.", ["version"], registry=own)
         self._latency = Histogram(
             "traffic_stream_latency_seconds",
@@ -86,6 +89,10 @@ class StreamMetrics:
     def _count(self, reasons: Iterable[str]) -> None:
         for reason, count in Counts(reasons).items():
             self._rejected.labels(reason).inc(count)
+
+    def judged_again(self, events: int) -> None:
+        """Events were judged by the second query, too: among their neighbours one breaks a rule, or nobody knows."""
+        self._again.inc(events)
 
     def state(self, query: str, rows: int, size: int) -> None:
         """What the state holds."""

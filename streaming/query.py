@@ -1,14 +1,15 @@
-"""The two streaming queries: events to changed windows, and rejected events on their way to a topic of their own.
+"""The two streaming queries: events to changed windows, and events once more, for the archive and for the rejected.
 
 Rejected events have a query of their own, at a slow trigger, which also hands on the good ones for the archive. As a
 second branch of the first query they would be read and parsed a second time as well (Spark makes two sources of a
 union's one), and would double the tasks of every one of its batches, once a second; here that overhead comes once in
 ten seconds, and a flood of garbage cannot hold up the windows. A verdict depends on the event and the broker's record
-only, so the two agree on every event.
+only, so the two agree on every event: where the first query found none that broke a rule, the second does not judge.
 """
 
 from pathlib import Path
 
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.readwriter import DataStreamReader
@@ -23,6 +24,7 @@ from smartcity.spark.session import create_session
 from smartcity.spark.tables import local_date
 from smartcity.spark.windows import aggregate_windows
 from smartcity.topics import VEHICLE_POSITIONS
+from streaming.verdicts import OBSERVED, REJECTED
 
 #: Frozen into the checkpoint; one per core of the smallest machine, each a RocksDB of its own.
 SHUFFLE_PARTITIONS = 2
@@ -32,6 +34,18 @@ MAX_EVENTS_PER_BATCH = 100_000
 MAX_JUDGED_PER_BATCH = 300_000
 #: Bytes kept of a rejected value.
 REJECTED_BYTES = 1024
+
+#: What is told of a rejected event.
+REJECTED_SCHEMA = pa.schema(
+    [
+        ("reject_reason", pa.string()),
+        ("topic", pa.string()),
+        ("partition", pa.int32()),
+        ("offset", pa.int64()),
+        ("payload", pa.binary()),
+        ("payload_bytes", pa.int32()),
+    ]
+)
 
 _POSITION = ("vehicle_id", "trip_id", "timestamp_utc", "latitude", "longitude", "speed_mph")
 _STATE = "spark.sql.streaming.stateStore"
@@ -81,7 +95,10 @@ def changed_windows(kafka: DataFrame, settings: Settings, city: City) -> DataFra
     Args: kafka: the columns of Spark's Kafka source, a stream.
     Returns: the columns of ``columns.WINDOWS`` but ``date``, and ``newest_event_utc``.
     """
-    good = parse_events(kafka, settings, city).where(F.col("reject_reason").isNull())
+    judged = parse_events(kafka, settings, city).observe(
+        OBSERVED, F.count_if(F.col("reject_reason").isNotNull()).alias(REJECTED)
+    )
+    good = judged.where(F.col("reject_reason").isNull())
     sensors = city.place_kind is PlaceKind.SENSOR
     cell = F.col("vehicle_id") if sensors else cell_id(F.col("latitude"), F.col("longitude"), city)
     # Two tasks for the topic's partitions, as many as there are cores: each task costs some milliseconds.

@@ -32,10 +32,9 @@ from streaming.balance import Balance
 from streaming.champion import ChampionWatch
 from streaming.checkpoint import Offsets
 from streaming.outbox import Outbox
+from streaming.query import REJECTED_SCHEMA
 from streaming.retention import Retention
 
-#: What is told of a rejected event.
-REJECTED_COLUMNS = ["reject_reason", "topic", "partition", "offset", "payload", "payload_bytes"]
 #: The live city and the counts are seeded with this much after a restart.
 RESTORE = timedelta(hours=4)
 Key = tuple[str, datetime]
@@ -89,7 +88,7 @@ class RejectedSink:
         if self._archive is not None:
             is_bad = pc.is_valid(rows.column("reject_reason"))
             self._archive.write(rows.filter(pc.invert(is_bad)), batch.start, batch.end)
-            rows = rows.filter(is_bad).select(REJECTED_COLUMNS)
+            rows = rows.filter(is_bad).select(REJECTED_SCHEMA.names)
         archived = time.monotonic()
         self._outbox.rejected(rows.to_pylist())
         self._outbox.flush()

@@ -39,14 +39,14 @@ from streaming.query import (
     SHUFFLE_PARTITIONS,
     changed_windows,
     checkpoint_folder,
-    judged_events,
     read_topic,
-    rejected_events,
     stream_session,
 )
 from streaming.retention import Retention
 from streaming.sinks import RejectedSink, WindowSink
+from streaming.sorting import Sorter
 from streaming.supervision import SupervisedQuery
+from streaming.verdicts import VerdictListener, Verdicts
 
 TOPIC = VEHICLE_POSITIONS.name
 #: Rejected events may wait: each batch of theirs costs what one of the windows costs.
@@ -82,6 +82,7 @@ def queries(
     rejected: RejectedSink,
     lag: LagMeter,
     metrics: StreamMetrics,
+    verdicts: Verdicts,
 ) -> list[SupervisedQuery]:
     """The two queries, not yet started."""
     city = dataset.city
@@ -94,16 +95,16 @@ def queries(
         settings.stream_trigger_seconds,
         metrics,
     )
-    judged = judged_events if archives(settings, dataset) else rejected_events
     second = SupervisedQuery(
         REJECTED_QUERY,
-        lambda: judged(read_topic(spark, settings, MAX_JUDGED_PER_BATCH).load(), settings, city),
+        lambda: read_topic(spark, settings, MAX_JUDGED_PER_BATCH).load(),
         rejected,
         checkpoints[REJECTED_QUERY],
         lag,
         REJECTED_TRIGGER_SECONDS,
         metrics,
         after=first,
+        collect=Sorter(verdicts, settings, city, archives(settings, dataset), metrics).collect,
     )
     return [first, second]
 
@@ -163,7 +164,10 @@ def _run(settings: Settings, dataset: Dataset, rebuild: bool) -> None:
     lag, metrics = LagMeter(settings, TOPIC), StreamMetrics()
     lag.start()
     metrics.serve(settings)
-    running = queries(spark, settings, dataset, checkpoints, sink, rejected, lag, metrics)
+    verdicts = Verdicts()
+    listener = VerdictListener(verdicts, WINDOWS_QUERY, TOPIC)
+    spark.streams.addListener(listener)
+    running = queries(spark, settings, dataset, checkpoints, sink, rejected, lag, metrics, verdicts)
     # Python runs signal handlers in the main thread only, between bytecodes: it must not sit in a call into the JVM.
     failures: list[BaseException] = []
     workers = [threading.Thread(target=_collect, args=(query.run, failures), name=query.name) for query in running]
@@ -173,6 +177,7 @@ def _run(settings: Settings, dataset: Dataset, rebuild: bool) -> None:
     log.info("stream of %s started; model %s", dataset.name, live.model_version)
     while not failures and not stopping.wait(0.5):
         pass
+    verdicts.close()
     for query in reversed(running):
         query.stop()
     for worker in workers:
@@ -180,6 +185,7 @@ def _run(settings: Settings, dataset: Dataset, rebuild: bool) -> None:
     watch.stop()
     lag.stop()
     with suppress(Py4JError, OSError):  # a SIGTERM to the whole process group has ended the JVM already
+        spark.streams.removeListener(listener)
         spark.stop()
     log.info("stopped")
     # A SIGTERM to the group reaches the JVM too: calls that were under way then fail, and that is no failure.

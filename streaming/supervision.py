@@ -16,7 +16,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from smartcity.errors import TrafficError
 from smartcity.store.writer import BatchFigures
-from streaming.checkpoint import Checkpoint, CheckpointError, count_between
+from streaming.checkpoint import Checkpoint, CheckpointError, Offsets, count_between
 from streaming.lag import LagMeter
 from streaming.metrics import StreamMetrics
 from streaming.sinks import Incoming
@@ -36,6 +36,14 @@ class Sink(Protocol):
         """Write all, or raise."""
 
 
+#: Brings the rows of a batch, which its offsets name, to the driver.
+Collect = Callable[[DataFrame, Offsets, Offsets], pa.Table]
+
+
+def _all(rows: DataFrame, start: Offsets, end: Offsets) -> pa.Table:
+    return rows.toArrow()
+
+
 class SupervisedQuery:
     """One query. ``make`` builds its frame anew at each start, since a failed one cannot be started again.
 
@@ -53,6 +61,7 @@ class SupervisedQuery:
         trigger_seconds: float,
         metrics: StreamMetrics,
         after: "SupervisedQuery | None" = None,
+        collect: Collect = _all,
     ) -> None:
         self.name = name
         self._make = make
@@ -67,6 +76,7 @@ class SupervisedQuery:
         self._query: StreamingQuery | None = None
         self._stopping = threading.Event()
         self._after = after
+        self._collect = collect
         self._in_stride = threading.Event()
 
     def run(self) -> None:
@@ -114,7 +124,7 @@ class SupervisedQuery:
             end=end,
         )
         self._last_batch = now
-        table = rows.toArrow()
+        table = self._collect(rows, start, end)
         aggregated = time.monotonic()
         figures = self._sink.write(table, incoming)
         self._newest = figures.newest_event_utc

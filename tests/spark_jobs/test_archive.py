@@ -15,8 +15,8 @@ from smartcity.store.engine import create_all, create_engine
 from spark_jobs.archive import run_archive
 from spark_jobs.job import Span
 from streaming.balance import Balance
-from streaming.query import judged_events
-from streaming.sinks import REJECTED_COLUMNS, Incoming, RejectedSink
+from streaming.query import REJECTED_SCHEMA, judged_events
+from streaming.sinks import Incoming, RejectedSink
 
 #: 04:59 and 05:01 UTC: before and after midnight in New York.
 MOMENTS = [datetime(2024, 3, 5, 4, 59, tzinfo=UTC), datetime(2024, 3, 5, 5, 1, tzinfo=UTC)]
@@ -64,7 +64,7 @@ def test_each_good_event_is_a_position_of_its_day_however_often_its_batch_ran(sp
     # A stream that was rebuilt cuts its batches elsewhere.
     sink.write(rows.slice(0, 4), batch(0, 0, 4))
     assert figures.rejected == len(broken) and len(told.rows) == 2 * len(broken)
-    assert list(told.rows[0]) == REJECTED_COLUMNS
+    assert list(told.rows[0]) == REJECTED_SCHEMA.names
 
     made = run_archive(spark, dataset, Span())
     assert (made.rows_read, made.rows_kept, made.rows_duplicate) == (10, 6, 4)
