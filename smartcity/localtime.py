@@ -1,6 +1,6 @@
 """Local dates and clock times of UTC instants and back, vectorised, from the IANA rules that Python itself reads."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,17 @@ DAY_SECONDS = 86_400
 #: No zone has changed its offset off the quarter hour since 1972.
 _QUARTER_SECONDS = 900
 _QUARTERS = DAY_SECONDS // _QUARTER_SECONDS
+
+
+def is_weekend(day: date) -> bool:
+    """Saturday or Sunday: traffic has two kinds of day."""
+    return day.weekday() >= 5
+
+
+def last_day_like(today: date) -> date:
+    """The newest day before ``today`` of the same kind."""
+    before = (today - timedelta(days=back) for back in range(1, 8))
+    return next(day for day in before if is_weekend(day) == is_weekend(today))
 
 
 @lru_cache(maxsize=4096)

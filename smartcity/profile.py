@@ -19,6 +19,7 @@ import numpy.typing as npt
 from smartcity.city import City
 from smartcity.errors import MissingDataError, ModelError
 from smartcity.lake import Dataset
+from smartcity.localtime import is_weekend
 
 Floats = npt.NDArray[np.float64]
 
@@ -114,7 +115,7 @@ class Profile:
         if self.kept is not None and day.toordinal() not in self.kept:
             raise ValueError(f"this profile is cut down to other days than {day}")
         own = np.flatnonzero(self.days == day.toordinal())
-        same_kind = [weekday for weekday in range(7) if (weekday >= 5) == (day.weekday() >= 5)]
+        same_kind = [weekday for weekday in range(7) if (weekday >= 5) == is_weekend(day)]
 
         def sums(weekdays: list[int]) -> tuple[Floats, Floats]:
             """Sums over the training days of these weekdays but the day itself, which is one of them."""

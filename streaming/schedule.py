@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 from statistics import median
 from zoneinfo import ZoneInfo
 
+from smartcity.localtime import is_weekend
+
 DAY = timedelta(days=1)
 #: A day with fewer positions than this share of the median day is a stub: trips that ran past the last midnight.
 FULL_DAY_SHARE = 0.5
@@ -55,7 +57,7 @@ def source_for(target: date, days: Sequence[date]) -> date:
     same_weekday = [day for day in days if day.weekday() == target.weekday()]
     if same_weekday:
         return same_weekday[target.toordinal() // 7 % len(same_weekday)]
-    same_kind = [day for day in days if (day.weekday() >= 5) == (target.weekday() >= 5)]
+    same_kind = [day for day in days if is_weekend(day) == is_weekend(target)]
     chosen = same_kind or list(days)
     return chosen[target.toordinal() % len(chosen)]
 

@@ -10,7 +10,7 @@ from smartcity import hashing
 from smartcity.city import City
 from smartcity.generator import parameters as p
 from smartcity.generator.layout import Layout, layout_of, stream
-from smartcity.localtime import local_seconds
+from smartcity.localtime import is_weekend, local_seconds
 from smartcity.streets import KM_PER_MILE, Routes
 
 Floats = npt.NDArray[np.float64]
@@ -52,7 +52,7 @@ def _pickups(day: date, city: City, count: int, rng: np.random.Generator) -> Int
     """Pick-up times, ascending, UTC seconds."""
     start, end = day_bounds(day, city)
     minutes = np.arange(start, end, 60)
-    table = p.WEEKEND_PICKUPS if day.weekday() >= 5 else p.WEEKDAY_PICKUPS
+    table = p.WEEKEND_PICKUPS if is_weekend(day) else p.WEEKDAY_PICKUPS
     hours = local_seconds(minutes, city.zone) % 86_400 / 3600 - 0.5
     before = np.floor(hours).astype(np.int64)
     share = hours - before

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smartcity.localtime import local_days, local_seconds, trip_times_utc
+from smartcity.localtime import last_day_like, local_days, local_seconds, trip_times_utc
 
 ZONES = ["America/New_York", "Europe/Berlin", "Asia/Kathmandu", "Australia/Lord_Howe", "UTC"]
 
@@ -50,3 +50,16 @@ def test_durations_are_true_across_the_change_of_the_clock(pickup, dropoff, minu
     local = [np.array([np.datetime64(at, "us").astype(np.int64)]) for at in (pickup, dropoff)]
     start, end = trip_times_utc(local[0], local[1], ZoneInfo("America/New_York"))
     assert (end - start)[0] / 60e6 == minutes
+
+
+@pytest.mark.parametrize(
+    ("today", "last"),
+    [
+        (date(2026, 11, 23), date(2026, 11, 20)),  # Monday: Friday
+        (date(2026, 11, 24), date(2026, 11, 23)),
+        (date(2026, 11, 28), date(2026, 11, 22)),  # Saturday: Sunday
+        (date(2026, 11, 29), date(2026, 11, 28)),
+    ],
+)
+def test_the_last_day_of_the_same_kind(today, last):
+    assert last_day_like(today) == last
