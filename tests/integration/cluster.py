@@ -49,6 +49,23 @@ class Master:
             return {}
 
 
+@dataclass(frozen=True)
+class Worker:
+    """A worker's process, and the folder in which it keeps what it ran."""
+
+    work: Path
+    process: subprocess.Popen
+
+    def kill(self) -> None:
+        """It, and the executors that it started."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+
+    @property
+    def had_work(self) -> bool:
+        """Whether an executor of an application ran here."""
+        return any(self.work.glob("app-*/*/stderr"))
+
+
 def _spark_class(settings: Settings, name: str, *options: str) -> tuple[list[str], dict[str, str]]:
     environment = {**java.environment(settings), "SPARK_DAEMON_MEMORY": "256m"}
     return [f"{environment['SPARK_HOME']}/bin/spark-class", f"org.apache.spark.deploy.{name}", *options], environment
@@ -99,30 +116,30 @@ def election(zookeepers: str) -> str:
 
 
 @contextmanager
-def spark_worker(settings: Settings, folder: Path, masters: str) -> Iterator[Path]:
-    """A worker of one core that has registered; the folder in which it keeps what it ran."""
+def spark_worker(settings: Settings, folder: Path, masters: str) -> Iterator[Worker]:
+    """A worker of one core that has registered."""
     folder.mkdir(parents=True, exist_ok=True)
     size = ("--host", HOST, "--cores", "1", "--memory", "1g", "--webui-port", str(free_port()))
     command, environment = _spark_class(settings, "worker.Worker", *size, "--work-dir", str(folder / "work"), masters)
     log = folder / "worker.log"
     with running(command, log, environment) as process:
         wait_for(lambda: "Successfully registered with master" in log.read_text(), process, log)
-        yield folder / "work"
+        yield Worker(folder / "work", process)
 
 
 @contextmanager
-def spark_cluster(settings: Settings, folder: Path, workers: int = 2) -> Iterator[tuple[list[Master], list[Path]]]:
-    """Two masters of which the first leads, and workers that registered: the masters, and the workers' folders."""
+def spark_cluster(settings: Settings, folder: Path, workers: int = 2) -> Iterator[tuple[list[Master], list[Worker]]]:
+    """Two masters of which the first leads, and workers that registered."""
     with ExitStack() as stack:
         options = election(stack.enter_context(zookeeper(settings, folder / "zookeeper")))
         leader = stack.enter_context(spark_master(settings, folder / "leader.log", options))
         wait_for(lambda: leader.status == "ALIVE", leader.process, folder / "leader.log")
         standby = stack.enter_context(spark_master(settings, folder / "standby.log", options))
         both = address([leader, standby])
-        folders = [
+        registered = [
             stack.enter_context(spark_worker(settings, folder / f"worker-{number}", both)) for number in range(workers)
         ]
-        yield [leader, standby], folders
+        yield [leader, standby], registered
 
 
 def address(masters: list[Master]) -> str:

@@ -4,7 +4,6 @@ import json
 import os
 import random
 import signal
-import sys
 import time
 from argparse import Namespace
 from dataclasses import replace
@@ -17,7 +16,6 @@ import onnx
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
 from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks._events import from_tomorrow, poison
@@ -36,15 +34,14 @@ from smartcity.model.inputs import INPUT_NAMES
 from smartcity.model.serving import ServingModel
 from smartcity.model.spec import CHANGE_FILE, LEVEL_FILE, PROFILE_FILE, SERVED_FILES, SPEC_FILE, ModelSpec
 from smartcity.services import kafka
-from smartcity.services.ports import free_port
-from smartcity.settings import Settings
 from smartcity.store.engine import create_all, create_engine
 from smartcity.store.reader import progress, scored_windows
 from smartcity.topics import DASHBOARD_EVENTS, VEHICLE_POSITIONS, VEHICLE_POSITIONS_REJECTED
 from spark_jobs import features, windows
 from spark_jobs.archive import run_archive
 from spark_jobs.job import Span
-from tests.integration.processes import broker, running, wait_for
+from tests.integration.processes import broker, wait_for
+from tests.integration.streams import consume, kill, log_of, metric, own_settings, produce, started
 from tests.streaming.profiles import even_profile
 
 pytestmark = pytest.mark.integration
@@ -59,15 +56,7 @@ LATE = [(f"late{number}", START - timedelta(hours=2, seconds=number), 40.72, -73
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory, service_settings, broker_jars):
     """A broker, a data set and a database of this module's own: nobody else's events are counted here."""
-    own = Settings(
-        home=tmp_path_factory.mktemp("stream"),
-        jars=service_settings.jars,
-        kafka_port=free_port(),
-        kafka_controller_port=free_port(),
-        mlflow_port=free_port(),
-        spark_master="local[2]",
-        _env_file=None,
-    )
+    own = own_settings(tmp_path_factory.mktemp("stream"), service_settings.jars, spark_master="local[2]")
     own = own.model_copy(update={"mlflow_tracking_uri": f"sqlite:///{own.home}/mlflow.db"})
     with broker(own):
         kafka.create_topics(own)
@@ -132,24 +121,6 @@ def a_champion(settings, dataset, profile):
     made = registry.register(settings, run.info.run_id, f"{run.info.artifact_uri}/model", sha256, {"macro_f1": "0.5"})
     registry.record_decision(settings, made.version, True, "for this test")
     return ServingModel.load(folder, made.version)
-
-
-def log_of(settings, module):
-    return settings.home / f"{module}.log"
-
-
-def started(settings, module, *arguments):
-    """The program as a process group of its own, gone when the context ends."""
-    names = ("home", "jars", "kafka_port", "kafka_controller_port", "mlflow_port")
-    values = {f"TRAFFIC_{name.upper()}": str(getattr(settings, name)) for name in names}
-    command = [sys.executable, "-m", module, *arguments]
-    values |= {"TRAFFIC_STREAM_DRIVER_MEMORY": "1g", "TRAFFIC_MLFLOW_TRACKING_URI": settings.mlflow}
-    return running(command, log_of(settings, module), values)
-
-
-def kill(process):
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def events():
@@ -234,28 +205,6 @@ def assert_archived(spark, dataset, rows, engine):
     assert run_archive(spark, dataset, Span()).files == 0, "a day is taken once"
 
 
-def produce(settings, messages):
-    producer = Producer({"bootstrap.servers": settings.kafka, "enable.idempotence": True, "linger.ms": 5})
-    for key, value in messages:
-        producer.produce(VEHICLE_POSITIONS.name, value, key)
-        producer.poll(0)
-    assert producer.flush(60) == 0
-
-
-def consume(settings, topic):
-    consumer = Consumer({"bootstrap.servers": settings.kafka, "group.id": "test", "auto.offset.reset": "earliest"})
-    partitions = [TopicPartition(topic, number, 0) for number in consumer.list_topics(topic).topics[topic].partitions]
-    ends = {p.partition: consumer.get_watermark_offsets(p)[1] for p in partitions}
-    consumer.assign(partitions)
-    found = []
-    while len(found) < sum(ends.values()):
-        messages = consumer.consume(1000, 20)
-        assert messages, "the topic ended early"
-        found += [(message.key(), message.value()) for message in messages]
-    consumer.close()
-    return found
-
-
 def test_the_database_equals_a_plain_count_and_the_batch_also_after_the_stream_was_killed(settings, spark):
     dataset, engine = Dataset.of(settings), create_engine(settings)
     # The file is there before its tables are: who asks between the two finds none.
@@ -288,6 +237,9 @@ def test_the_database_equals_a_plain_count_and_the_batch_also_after_the_stream_w
         messages += [(row[0].encode(), encode_fields(*row, None)) for row in LATE]
         produce(settings, messages[-len(LATE) :])
         wait_for(lambda: read("windows") == read("rejected") == len(messages), process, log)
+        # Late ones break no rule: the windows' query said so, and the other one took its word.
+        read_twice = metric(settings, 'traffic_stream_events_total{query="rejected"}')
+        assert metric(settings, "traffic_stream_judged_again_total") == read_twice - len(LATE)
         os.killpg(process.pid, signal.SIGTERM)
         assert process.wait(60) == 0
 
