@@ -43,8 +43,9 @@ def _encode(
     )
 
 
-#: Windows that came in this long ago are the stream's newest batch: no need to wait for the next.
-FRESH_SECONDS = 0.25
+#: A push takes the first batch of windows that comes in when this part of its interval is over. With two batches in an
+#: interval that is the second one, wherever in its second each of them comes in.
+EARLY = 0.75
 #: A batch arrives in several pieces: this long after the first, all are there.
 SETTLE_SECONDS = 0.05
 #: How much longer than its interval, in parts of it, a push waits for the batch that is about to come.
@@ -54,8 +55,9 @@ PATIENCE = 0.5
 class Pusher(threading.Thread):
     """Publishes an update about every ``seconds``, changed or not: the message is the heartbeat too.
 
-    In step with the stream: once ``seconds`` have passed, with the next batch of windows that comes in, or without it
-    where none does. At a beat of its own, a push would find windows half its interval old on average.
+    In step with the stream: with the batch of windows that comes in when most of ``seconds`` is over, or without one
+    where none does. At a beat of its own, a push would find windows half a batch old on average; were it to wait for
+    all of its interval, a batch that came a moment sooner would keep it waiting for the one after.
 
     Args:
         state: cells.
@@ -134,23 +136,24 @@ class Pusher(threading.Thread):
 
     def run(self) -> None:
         """Push until stopped."""
-        due = time.monotonic() + self._seconds
-        while not self._ending.wait(max(0.0, due - time.monotonic())):
-            self._await_windows()
-            due = time.monotonic() + self._seconds
+        pushed = time.monotonic()
+        while not self._ending.wait(max(0.0, pushed + EARLY * self._seconds - time.monotonic())):
+            self._await_windows(pushed)
+            pushed = time.monotonic()
             try:
                 self.push()
             except Exception:
                 log.exception("a push failed; the next one follows")
 
-    def _await_windows(self) -> None:
-        """Until the next windows are in, unless some just came, or none have come of late."""
+    def _await_windows(self, pushed: float) -> None:
+        """Until windows are in for the push that follows the one at ``pushed``, or it can wait for them no longer."""
         self._news.clear()
-        silent = time.monotonic() - self._told if self._told is not None else None
-        if silent is None or silent > 2 * self._seconds:
-            return
-        if silent > FRESH_SECONDS and not self._news.wait(PATIENCE * self._seconds):
-            return
+        now, told = time.monotonic(), self._told
+        if told is None or told - pushed < EARLY * self._seconds:
+            is_running = told is not None and now - told <= 2 * self._seconds
+            until = pushed + self._seconds * (1 + PATIENCE * is_running)
+            if not self._news.wait(max(0.0, until - now)):
+                return
         self._ending.wait(min(SETTLE_SECONDS, self._seconds / 4))
 
     def stop(self) -> None:

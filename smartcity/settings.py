@@ -86,7 +86,9 @@ class Settings(BaseSettings):
     rollup_days: int = Field(
         default=400, ge=1, le=36500, description="Days of hourly sums of windows that the serving database keeps."
     )
-    push_seconds: float = Field(default=2.0, gt=0, description="Least interval of WebSocket updates.")
+    push_seconds: float = Field(
+        default=2.0, gt=0, description="Interval of WebSocket updates; in step with the stream, so it varies a little."
+    )
     api_threads: int = Field(
         default=256, ge=8, le=10_000, description="Requests and Socket.IO clients that the API serves at once."
     )

@@ -61,8 +61,8 @@ CONF = {
     f"{_STATE}.rocksdb.boundedMemoryUsage": "true",
     f"{_STATE}.rocksdb.maxMemoryUsageMB": "96",
     f"{_STATE}.minDeltasForSnapshot": "60",
-    # The checkpoint is on a local disk, whose rename is atomic. The default's way of renaming starts a program or two for
-    # each file, which took a third of the time of a small batch.
+    # The checkpoint is on a local disk, whose rename is atomic. The default's way of renaming starts a program or two
+    # for each file, which took a third of the time of a small batch.
     "spark.sql.streaming.checkpointFileManagerClass": (
         "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
     ),

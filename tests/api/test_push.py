@@ -45,44 +45,45 @@ def pusher(clock: Clock, news: bool = True) -> Pusher:
     return made
 
 
-def test_a_push_waits_for_the_batch_that_is_about_to_come(clock: Clock) -> None:
-    made = pusher(clock)
-    made.told()
+def test_a_push_takes_the_batch_that_comes_in_towards_the_end_of_its_interval(clock: Clock) -> None:
+    made, pushed = pusher(clock), clock.now
     clock.now += 0.9
-    made._await_windows()
-    assert clock.waits == [1.0, push.SETTLE_SECONDS]
-
-
-def test_a_push_goes_out_at_once_with_a_batch_that_just_came(clock: Clock) -> None:
-    made = pusher(clock)
     made.told()
-    clock.now += 0.1
-    made._await_windows()
+    clock.now += 0.6
+    made._await_windows(pushed)
+    assert clock.waits == [1.5, push.SETTLE_SECONDS], "the one before was too early; it waits for the next"
+
+
+def test_a_push_goes_out_at_once_with_a_batch_that_came_late_in_its_interval(clock: Clock) -> None:
+    made, pushed = pusher(clock), clock.now
+    clock.now += 1.5
+    made.told()
+    clock.now += 0.01
+    made._await_windows(pushed)
     assert clock.waits == [push.SETTLE_SECONDS]
 
 
 def test_a_batch_that_does_not_come_is_not_waited_for_for_long(clock: Clock) -> None:
-    made = pusher(clock, news=False)
+    made, pushed = pusher(clock, news=False), clock.now
     made.told()
-    clock.now += 1.0
-    made._await_windows()
-    assert clock.waits == [1.0]
+    clock.now += 1.5
+    made._await_windows(pushed)
+    assert clock.waits == [1.5], "half an interval longer than the interval"
 
 
 def test_without_a_stream_pushes_keep_their_beat(clock: Clock) -> None:
-    made = pusher(clock)
-    made._await_windows()
+    made = pusher(clock, news=False)
+    made._await_windows(clock.now - 1.5)
     made.told()
     clock.now += 60
-    made._await_windows()
-    assert clock.waits == []
+    made._await_windows(clock.now - 1.5)
+    assert clock.waits == [0.5, 0.5]
 
 
 def test_windows_that_come_in_while_it_waits_end_the_wait() -> None:
     made = Pusher(CityState(), None, None, 600.0, lambda: None)  # type: ignore[arg-type]
     made.told()
-    time.sleep(push.FRESH_SECONDS + 0.05)
-    waiting = threading.Thread(target=made._await_windows)
+    waiting = threading.Thread(target=made._await_windows, args=[time.monotonic() + 1])
     waiting.start()
     time.sleep(0.05)
     made.told()
