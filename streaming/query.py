@@ -52,7 +52,7 @@ _STATE = "spark.sql.streaming.stateStore"
 #: Spark asks the broker for the topic's bounds after each fetch, on the connection on which the next fetch already
 #: waits for data: an answer takes as long as that may wait. With Kafka's 500 ms a batch of four partitions lasted up to
 #: a second longer.
-FETCH_WAIT_MS = 10
+FETCH_WAIT_MS = 1
 CONF = {
     "spark.sql.shuffle.partitions": str(SHUFFLE_PARTITIONS),
     f"{_STATE}.providerClass": "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider",
