@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -179,10 +179,13 @@ def make_champion(settings: Settings, version: str) -> str | None:
     return before
 
 
-def roll_back(settings: Settings, if_serving: str | None = None) -> tuple[str, str]:
+def roll_back(
+    settings: Settings, if_serving: str | None = None, may: Callable[[], bool] = lambda: True
+) -> tuple[str, str]:
     """Make the version before the champion champion again. Returns: the version that left, and the one that is back.
 
     The way back is the one come: rolled back twice, it is the version before that one.
+    ``may``: asked once, before anything changes; where it says no, nothing does.
     Raises: NoChampionError, RegistryError where the registry does not answer, or ModelError where there is nothing to
     go back to, where it does not load, or where another version than ``if_serving`` is champion.
     """
@@ -197,6 +200,8 @@ def roll_back(settings: Settings, if_serving: str | None = None) -> tuple[str, s
         if before is None:
             raise ModelError(f"version {leaving} replaced no other; choose one by hand: traffic model promote VERSION")
         load_version(settings, before)
+        if not may():
+            raise RegistryError(f"registry {settings.mlflow} took so long that nobody waits any more")
         registry.set_registered_model_alias(MODEL_NAME, CHAMPION, before)
     return leaving, before
 

@@ -4,7 +4,7 @@ from itertools import islice
 import pytest
 
 from api.alertmodels import NewRule
-from api.client import ApiError, TrafficClient
+from api.client import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS, ApiError, TrafficClient, _wait_before
 from smartcity.messages import Snapshot, Update
 from tests.api.conftest import Running
 from tests.api.rows import FAST, NOW, SLOW, scored
@@ -22,6 +22,13 @@ def test_answers_come_as_their_models(api: TrafficClient) -> None:
     assert api.hotspots(bbox=(-74.0, 40.74, -73.97, 40.77)).hotspots[0].cell.cell_id == FAST
     assert api.cell(SLOW).cell.level == "high"
     assert api.stats().cells == 3
+
+
+def test_a_server_that_is_away_is_asked_often_at_first_and_rarely_after_days() -> None:
+    waits = [_wait_before(attempt) for attempt in range(40)]
+    assert waits[:10] == [FIRST_RETRY_SECONDS] * 10, "a restart takes seconds, and no attempt is waited away"
+    assert waits[10:13] == [1.0, 2.0, 4.0]
+    assert waits[-1] == _wait_before(10**6) == LAST_RETRY_SECONDS
 
 
 def test_rules_are_made_and_deleted(api: TrafficClient) -> None:

@@ -1,7 +1,9 @@
 """Rolling back the model: over HTTP, on MLflow's own store, with versions made by hand."""
 
 import os
+import socket
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
@@ -9,8 +11,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.app import create_app
+from api.blueprints import model
 from api.client import ApiError, TrafficClient
 from api.context import Context
+from smartcity.errors import RegistryError
 from smartcity.model import registry
 from smartcity.settings import Settings
 from smartcity.store import ledger
@@ -64,6 +68,50 @@ def test_with_the_registry_down_the_model_goes_on_and_the_answer_says_so(
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
     assert "registry" in answer.json["detail"] and "127.0.0.1" not in answer.json["detail"]
     assert ledger.decisions(client.application.extensions["smartcity"].engine) == []
+
+
+@pytest.fixture
+def silent_registry() -> Iterator[str]:
+    """It takes connections, and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_a_registry_that_takes_too_long_is_not_waited_for_and_changes_nothing_later(
+    filled: Settings, monkeypatch: pytest.MonkeyPatch, silent_registry: str
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "4")
+    monkeypatch.setattr(model, "DEADLINE_SECONDS", 0.5)
+    client = client_with(filled, api_token=TOKEN, mlflow_tracking_uri=silent_registry)
+    answer = client.post(PATH, json={"reason": "worse"}, headers=WITH_TOKEN)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+    assert "in time" in answer.json["detail"]
+    again = client.post(PATH, json={"reason": "worse"}, headers=WITH_TOKEN)
+    assert again.status_code == 409 and "under way" in again.json["detail"]
+    [work] = [thread for thread in threading.enumerate() if thread.name == "roll-back"]
+    work.join(60)
+    # It is over, and the next one has its turn.
+    assert client.post(PATH, json={"reason": "worse"}, headers=WITH_TOKEN).status_code == 503
+    assert ledger.decisions(client.application.extensions["smartcity"].engine) == []
+
+
+def test_a_roll_back_for_which_nobody_waits_any_more_changes_nothing(
+    filled: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = context_with(filled, mlflow_tracking_uri=f"sqlite:///{tmp_path}/mlflow.db").settings
+    folder = tmp_path / "version"
+    folder.mkdir()
+    try:
+        first, second = (a_version(made, folder, score) for score in (0.9, 0.8))
+    finally:
+        mlflow.set_tracking_uri(None)
+    for version in (first, second):
+        registry.make_champion(made, version)
+    with pytest.raises(RegistryError, match="nobody waits"):
+        registry.roll_back(made, may=lambda: False)
+    assert registry.champion_version(made) == second
 
 
 def test_the_version_before_serves_again_once(

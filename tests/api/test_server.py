@@ -9,8 +9,10 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 import socketio
 import websocket
@@ -71,6 +73,35 @@ def test_serves_rest_and_both_kinds_of_sockets_and_ends_when_told(server: tuple[
     with pytest.raises((websocket.WebSocketException, OSError)):
         for _ in range(100):
             plain.recv()
+
+
+def test_the_worker_ends_with_its_killed_parent(server: tuple[subprocess.Popen, int]) -> None:
+    process, _ = server
+    [worker] = psutil.Process(process.pid).children()
+    process.kill()
+    process.wait(20)
+    with suppress(psutil.NoSuchProcess):
+        worker.wait(20)
+    assert not worker.is_running()
+
+
+def test_the_port_is_open_before_the_application_is_imported(filled: Settings) -> None:
+    port = free_port()
+    code = (
+        "import os, socket, sys\n"
+        "class Spy:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'api.app':\n"
+        f"            socket.create_connection(('127.0.0.1', {port}), 5)\n"
+        "            os._exit(7)\n"
+        "sys.meta_path.insert(0, Spy())\n"
+        "from api.__main__ import main\n"
+        "main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment(filled, port), timeout=60, check=False
+    )
+    assert done.returncode == 7
 
 
 def test_without_a_broker_it_lives_but_is_not_ready(server: tuple[subprocess.Popen, int]) -> None:
