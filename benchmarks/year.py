@@ -53,10 +53,12 @@ class Size:
 
 def fill(connection: Connection, size: Size) -> None:
     """Every cell has a window at every step, with a forecast, and the sums over it. Made by the database itself."""
+    if connection.dialect.name == "sqlite":
+        # Rows of a thousand places go into as many places of an index, day after day.
+        connection.exec_driver_sql("PRAGMA cache_size = -2000000")
     _scratch.create_all(connection)
     names = [WHOLE_CITY, *cells(size.cells)]
     connection.execute(insert(PLACES), [{"number": n, "cell_id": name} for n, name in enumerate(names)])
-    _moments(connection, size.end - size.window_days * DAY, size.end, WINDOW)
     number = (PLACES.c.number * 37 + MOMENTS.c.number * 13) % 100
     ratio = 0.3 + number / 150.0
     window = {
@@ -69,7 +71,9 @@ def fill(connection: Connection, size: Size) -> None:
         "probability_medium": literal(0.3), "probability_high": literal(0.5), "expected_speed_mph": 20.0 * ratio,
         "model_version": literal("3"), "updated_utc": MOMENTS.c.end_utc,
     }  # fmt: skip
-    _cross(connection, WindowRow, window, PLACES.c.cell_id != WHOLE_CITY)
+    for day in range(size.window_days, 0, -1):
+        _moments(connection, size.end - day * DAY, size.end - (day - 1) * DAY, WINDOW)
+        _cross(connection, WindowRow, window, PLACES.c.cell_id != WHOLE_CITY)
     for period, kept in ((QUARTER, QUARTERS_KEPT), (HOUR, size.days * DAY)):
         _moments(connection, size.end - min(kept, size.days * DAY), size.end, period)
         minutes = int(period.total_seconds()) // 60
@@ -83,6 +87,7 @@ def fill(connection: Connection, size: Size) -> None:
         }  # fmt: skip
         _cross(connection, RollupRow, sums)
     _scratch.drop_all(connection)
+    connection.commit()
 
 
 def _moments(connection: Connection, start: datetime, end: datetime, step: timedelta) -> None:
@@ -99,6 +104,8 @@ def _cross(connection: Connection, table: type, columns: dict[str, ColumnElement
     """A row of each place at each moment, in the order of time, as a stream writes them."""
     rows = select(*columns.values()).select_from(PLACES.join(MOMENTS, literal(1) == 1)).where(*which)
     connection.execute(insert(table).from_select(list(columns), rows.order_by(MOMENTS.c.number)))
+    # A log of many gigabytes would be searched for each page.
+    connection.commit()
 
 
 def requests(size: Size, round_: int) -> dict[str, str]:
@@ -138,9 +145,8 @@ def filled(home: Path, size: Size, database: str) -> Iterator[tuple[int, float]]
     settings = Settings(home=home, database_url=database)
     engine = create_engine(settings)
     create_all(engine)
-    with engine.begin() as connection:
-        fill(connection, size)
     with engine.connect() as connection:
+        fill(connection, size)
         held = connection.execute(select(func.count()).select_from(WindowRow)).scalar()
     engine.dispose()
     print(f"{held:,} windows of {size.cells} cells", file=sys.stderr)

@@ -18,7 +18,7 @@ END = datetime(2026, 3, 4, 12, tzinfo=UTC)
 def test_every_cell_has_every_window_and_its_sums(tmp_path):
     engine = create_engine(Settings(home=tmp_path, _env_file=None))
     create_all(engine)
-    with engine.begin() as connection:
+    with engine.connect() as connection:
         fill(connection, Size(cells=3, window_days=1, days=100, end=END))
         assert connection.execute(select(func.count()).select_from(WindowRow)).scalar() == 3 * 720
         periods = dict(
