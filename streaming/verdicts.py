@@ -103,8 +103,8 @@ class VerdictListener(StreamingQueryListener):
 
 
 def _offsets(text: str, topic: str) -> Offsets:
-    """Spark's offsets by partition; none before the first batch."""
-    found = json.loads(text) or {}
+    """Spark's offsets by partition; before the first batch there are none, and the text is no JSON."""
+    found = json.loads(text) if text.startswith("{") else {}
     return {int(partition): int(offset) for partition, offset in found.get(topic, {}).items()}
 
 

@@ -1,9 +1,10 @@
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
-from streaming.verdicts import Judged, Verdicts
+from streaming.verdicts import Judged, VerdictListener, Verdicts
 
 
 def verdicts(*batches, patience=0.0):
@@ -67,3 +68,21 @@ def test_it_does_not_wait_for_what_cannot_help(way_out):
     started = time.monotonic()
     assert not made.all_good({}, {0: 25, 1: 9})
     assert time.monotonic() - started < 30, "well before its patience ends"
+
+
+@pytest.mark.parametrize("before_the_first", ["None", "null"])
+def test_spark_tells_of_each_batch_the_first_one_too(before_the_first):
+    made = verdicts()
+    listener = VerdictListener(made, "windows", "vehicle_positions")
+
+    def tell(start, end, rejected, name="windows"):
+        source = SimpleNamespace(startOffset=start, endOffset=end)
+        observed = {"judged": {"rejected": rejected}}
+        progress = SimpleNamespace(name=name, sources=[source], observedMetrics=observed)
+        listener.onQueryProgress(SimpleNamespace(progress=progress))
+
+    tell(before_the_first, '{"vehicle_positions":{"0":5,"1":7}}', 0)
+    tell("None", '{"vehicle_positions":{"0":9,"1":9}}', 3, name="rejected")
+    tell('{"vehicle_positions":{"0":5,"1":7}}', '{"vehicle_positions":{"0":6,"1":7}}', 1)
+    assert made.all_good({}, {0: 5, 1: 7})
+    assert not made.all_good({}, {0: 6, 1: 7})
