@@ -17,8 +17,8 @@ from expectations.span import Span
 from smartcity.city import City
 from smartcity.lake import Table
 
-#: Values (rows × columns) of one piece, about 100 MB; a single day may be larger and is then a piece of its own.
-PIECE_VALUES = 12_000_000
+#: Values (rows × columns) of one piece, about 200 MB; a single day may be larger and is then a piece of its own.
+PIECE_VALUES = 24_000_000
 
 
 def schema_frame(table: Table, span: Span) -> Frame:

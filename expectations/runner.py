@@ -7,6 +7,7 @@ from pathlib import Path
 
 import great_expectations as gx
 
+from expectations.columns import LakeDatasource
 from expectations.context import open_context
 from expectations.docs import publish
 from expectations.outcome import Outcome, findings
@@ -32,7 +33,9 @@ class Gate:
         self.run_id = gx.RunIdentifier(
             run_name=f"{outcome.dataset} {outcome.first_day} to {outcome.last_day}".replace(" ", "_")
         )
-        self.source = self.context.data_sources.add_pandas("lake")
+        self.source = LakeDatasource(name="lake")
+        self.context.add_datasource(datasource=self.source)
+        self.suites: dict[Batch, gx.ExpectationSuite] = {}
 
     def check(self, batch: Batch, frame: Frame, rules: Iterable[Rule], label: str = "") -> None:
         """Validate one frame; the result is stored under the run's name, and what it broke in the outcome."""
@@ -41,9 +44,10 @@ class Gate:
         if not chosen:
             return
         asset = self.source.add_dataframe_asset(name + label)
-        suite = self.context.suites.add_or_update(
-            gx.ExpectationSuite(name=name, expectations=[rule.configured(rule.name in self.accept) for rule in chosen])
-        )
+        if (suite := self.suites.get(batch)) is None:
+            expectations = [rule.configured(rule.name in self.accept) for rule in chosen]
+            suite = self.context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
+            self.suites[batch] = suite
         definition = self.context.validation_definitions.add(
             gx.ValidationDefinition(
                 name=name + label, data=asset.add_batch_definition_whole_dataframe("whole"), suite=suite

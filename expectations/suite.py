@@ -6,6 +6,7 @@ from datetime import date
 from typing import NamedTuple
 
 from great_expectations import expectations as gxe
+from great_expectations.expectations.expectation import Expectation
 
 from expectations.rule import ROWS, SCHEMA, Batch, Frame, Rule
 from smartcity.city import City
@@ -75,3 +76,8 @@ def complete(*names: str) -> tuple[Rule, ...]:
         ROWS.fail(f"{name}_is_complete", gxe.ExpectColumnValuesToNotBeNull(column=name), "the contract allows no null")
         for name in names
     )
+
+
+def unique(*names: str) -> Expectation:
+    """No two rows have the same values in these columns; a null is a value, so that no row has to be left out first."""
+    return gxe.ExpectCompoundColumnsToBeUnique(column_list=list(names), ignore_row_if="never")

@@ -9,7 +9,7 @@ from great_expectations import expectations as gxe
 from expectations.frames import hours_with_rows, local_dates
 from expectations.rule import DAYS, ROWS, Frame, Rule
 from expectations.span import Span, row_counts, to_usual, usual, whole_days
-from expectations.suite import Suite, complete, schema_rules
+from expectations.suite import Suite, complete, schema_rules, unique
 from expectations.suites.volume import between, volume_rules
 from expectations.tables import lake_table
 from smartcity.city import City
@@ -56,7 +56,7 @@ def rules(city: City) -> tuple[Rule, ...]:
         *complete("cell_id", "window_start_utc", *FEATURE_NAMES, "known_now"),
         ROWS.fail(
             "one_row_per_cell_and_window",
-            gxe.ExpectCompoundColumnsToBeUnique(column_list=["cell_id", "window_start_utc"]),
+            unique("cell_id", "window_start_utc"),
             "a row twice weighs twice in training",
         ),
         ROWS.fail(

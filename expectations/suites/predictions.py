@@ -10,7 +10,7 @@ from great_expectations import expectations as gxe
 
 from expectations.rule import DAYS, ROWS, Batch, Frame, Rule
 from expectations.span import to_usual, usual
-from expectations.suite import Opened, Part, Request, Suite, complete, schema_rules
+from expectations.suite import Opened, Part, Request, Suite, complete, schema_rules, unique
 from expectations.suites.volume import between, volume_rules
 from expectations.tables import rows_frame
 from smartcity.city import City
@@ -72,7 +72,7 @@ def rules(city: City) -> tuple[Rule, ...]:
         *complete("cell_id", "window_start_utc", "level", "updated_utc"),
         ROWS.fail(
             "one_row_per_cell_and_window",
-            gxe.ExpectCompoundColumnsToBeUnique(column_list=["cell_id", "window_start_utc"]),
+            unique("cell_id", "window_start_utc"),
             "a window twice is scored twice",
         ),
         *(
