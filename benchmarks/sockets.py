@@ -219,12 +219,10 @@ def _killed(crowd: Crowd, process: subprocess.Popen, port: int, home: Path, envi
         crowd.run(1.0)
         while crowd.listening < len(crowd.clients) and time.monotonic() < killed + 60:
             crowd.run(0.2)
-        served_at = None
         back = [client.back_at - killed for client in crowd.clients if client.back_at and client.back_at > killed]
     finally:
         again.terminate()
         again.wait(20)
-    del served_at
     return {
         "back": len(back),
         "back_p50_seconds": round(percentile(back, 0.5), 2),

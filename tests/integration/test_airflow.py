@@ -6,20 +6,28 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import h3
 import pytest
 from confluent_kafka import Consumer
 
 from smartcity import inbox, topics
 from smartcity.lake import Dataset
-from smartcity.messages import ModelEvent
+from smartcity.levels import Level
+from smartcity.messages import Forecast, ModelEvent, ScoredWindow
+from smartcity.model import registry
+from smartcity.model.spec import MODEL_NAME
 from smartcity.services import kafka, programs
 from smartcity.services.ports import free_port
 from smartcity.settings import ROOT, Settings
+from smartcity.store.engine import create_all, create_engine, open_engine
+from smartcity.store.ledger import ROLL_BACK, decisions
+from smartcity.store.writer import WindowSums, upsert_windows, window_row
 from tests.integration.processes import answers_http, broker, running, wait_for
 
 pytestmark = pytest.mark.integration
@@ -27,6 +35,7 @@ pytestmark = pytest.mark.integration
 #: Days × trips of the generated city: enough for labels and a model, little enough for minutes.
 DAYS, TRIPS_PER_DAY = 3, 4000
 ENDED = {"success", "failed"}
+SPARK_JOBS = {"clean", "positions", "windows", "publish_features"}
 
 
 class AirflowClient:
@@ -48,13 +57,17 @@ class AirflowClient:
     def runs(self, dag: str) -> list[dict[str, Any]]:
         return self.call(f"/api/v2/dags/{dag}/dagRuns")["dag_runs"]
 
-    def wait_for_run(self, dag: str, seconds: float) -> dict[str, Any]:
-        """The DAG's newest run when it has ended."""
+    def wait_for_run(
+        self, dag: str, seconds: float, meanwhile: Callable[[dict[str, Any]], None] = lambda run: None
+    ) -> dict[str, Any]:
+        """The DAG's newest run when it has ended. Args: meanwhile: called about every second with the run as it is."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             runs = sorted(self.runs(dag), key=lambda run: run["run_after"])
             if runs and runs[-1]["state"] in ENDED:
                 return runs[-1]
+            if runs:
+                meanwhile(runs[-1])
             time.sleep(1)
         states = [(run["dag_run_id"], run["state"]) for run in self.runs(dag)]
         pytest.fail(f"{dag} did not end in {seconds:.0f} s: {states}")
@@ -101,16 +114,45 @@ def settings(
         yield found
 
 
-def told(settings: Settings) -> ModelEvent:
-    """The first message of `model_events`."""
-    reader = Consumer({"bootstrap.servers": settings.kafka, "group.id": "test", "auto.offset.reset": "earliest"})
+def told(settings: Settings, kind: str) -> ModelEvent:
+    """The first message of this kind of `model_events`."""
+    reader = Consumer({"bootstrap.servers": settings.kafka, "group.id": kind, "auto.offset.reset": "earliest"})
     reader.subscribe([topics.MODEL_EVENTS.name])
     try:
-        message = reader.poll(30)
-        assert message is not None and message.error() is None
-        return ModelEvent.model_validate_json(message.value())
+        while (message := reader.poll(30)) is not None:
+            assert message.error() is None
+            found = ModelEvent.model_validate_json(message.value())
+            if found.event == kind:
+                return found
+        pytest.fail(f"nobody was told of {kind}")
     finally:
         reader.close()
+
+
+def live_forecasts(settings: Settings, version: str, level: Level) -> None:
+    """Two hours in which all places were jammed, and ``version`` foretold ``level`` for each of them."""
+    newest = datetime.now(UTC).replace(second=0, microsecond=0)
+    step = timedelta(minutes=settings.city.window_minutes)
+    lead = 8 * step
+    sums = WindowSums(speed_sum=3_000, speed_square_sum=1_800_000, vehicle_bits=0b11111)
+    chances = {f"probability_{each}": 0.8 if each == level else 0.1 for each in ("low", "medium", "high")}
+    rows = []
+    for cell in h3.grid_disk("882a100d25fffff", 2):
+        for number in range(60):
+            end = newest - number * step
+            forecast = Forecast(
+                made_utc=end, for_utc=end + lead, level=level, expected_speed_mph=18.0, model_version=version, **chances
+            )
+            window = ScoredWindow(
+                cell_id=cell, window_start_utc=end - step, window_end_utc=end, vehicle_count=5, position_count=5,
+                avg_speed_mph=6.0, std_speed_mph=1.0, free_flow_mph=20.0, ratio=0.3, level=Level.HIGH,
+                forecast=forecast, updated_utc=end,
+            )  # fmt: skip
+            rows.append(window_row(window, sums))
+    engine = create_engine(settings)
+    create_all(engine)
+    with engine.begin() as connection:
+        upsert_windows(connection, rows)
 
 
 @pytest.fixture(scope="module")
@@ -159,11 +201,20 @@ def airflow(settings: Settings, trip_files: list[Path]) -> Iterator[AirflowClien
 
 def test_the_nightly_run_is_green_and_a_model_follows(airflow: AirflowClient, settings: Settings) -> None:
     # A new Airflow makes up for the last 02:00 it missed; that run finds the files in the inbox.
-    run = airflow.wait_for_run("traffic_nightly", 600)
+    opened: set[str] = set()
+
+    def look_at_spark(run: dict[str, Any]) -> None:
+        for job in (task for task in SPARK_JOBS - opened if airflow.states(run).get(task) == "running"):
+            address = airflow.links(run, job)["Spark UI (while it runs)"]
+            if address and answers_http(f"{address}/jobs/"):
+                opened.add(job)
+
+    run = airflow.wait_for_run("traffic_nightly", 600, look_at_spark)
     states = airflow.states(run)
     broken = [task for task, state in states.items() if state == "failed"]
     assert run["state"] == "success", (states, [airflow.log(run, task) for task in broken])
     assert set(states.values()) == {"success"}
+    assert opened, "no job's own pages could be looked at while it ran"
 
     dataset = Dataset.of(settings)
     assert len(dataset.trips.dates()) == DAYS
@@ -184,7 +235,7 @@ def test_the_nightly_run_is_green_and_a_model_follows(airflow: AirflowClient, se
     promoted = bool(json.loads(versions)["registered_model"].get("aliases"))
     assert states["announce"] == ("success" if promoted else "skipped")
     if promoted:
-        event = told(settings)
+        event = told(settings, "promoted")
         assert (event.event, event.version, event.before) == ("promoted", "1", None)
 
 
@@ -241,3 +292,30 @@ def test_a_failed_gate_stops_what_depends_on_it_and_leaves_the_lake(airflow: Air
     assert states["positions"] == states["publish_features"] == "upstream_failed"
     assert "rows_are_as_many_as_usual" in airflow.log(run, "gate_trips")
     assert dataset.features.manifest() == before
+
+
+def test_a_new_champion_that_does_worse_than_persistence_is_rolled_back(
+    airflow: AirflowClient, settings: Settings
+) -> None:
+    good = registry.entries(settings)[0].version
+    registry.make_champion(settings, good)
+    mlflow = registry.client(settings)
+    kept = mlflow.get_model_version(MODEL_NAME, good)
+    bad = mlflow.create_model_version(MODEL_NAME, kept.source, kept.run_id, tags=dict(kept.tags)).version
+    command = [sys.executable, "-m", "smartcity", "model", "promote", bad]
+    environment = {**programs.airflow_environment(settings), "TRAFFIC_MLFLOW_TRACKING_URI": settings.mlflow}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    assert registry.champion_version(settings) == bad
+    live_forecasts(settings, bad, Level.LOW)
+
+    airflow.call("/api/v2/dags/model_monitor/dagRuns", {"logical_date": None, "conf": {}})
+    run = airflow.wait_for_run("model_monitor", 180)
+    states = airflow.states(run)
+    assert run["state"] == "success", (states, airflow.log(run, "gate_predictions"), airflow.log(run, "look"))
+    assert (states["roll_back"], states["announce"], states["ask_for_training"]) == ("success", "success", "skipped")
+    assert registry.champion_version(settings) == good
+    event = told(settings, "rolled_back")
+    assert (event.version, event.before) == (good, bad)
+    assert "under persistence" in event.reason
+    last = decisions(open_engine(settings))[0]
+    assert (last["action"], last["version"]) == (ROLL_BACK, good)
