@@ -14,8 +14,10 @@ log = logging.getLogger(__name__)
 
 Pairs = list[tuple[bytes | None, bytes | None]]
 BATCH = 2000
-#: How long messages are gathered: each waits half of it on average.
-POLL_SECONDS = 0.05
+#: How long a reader waits for a first message before it looks whether it shall end.
+POLL_SECONDS = 0.2
+#: How long it gathers more after the first, unless told otherwise.
+GATHER_SECONDS = 0.05
 #: How often the broker is asked whether it is there and whether the topic has grown.
 METADATA_SECONDS = 10.0
 #: Rates are averaged over this long.
@@ -59,6 +61,7 @@ class TopicReader(threading.Thread):
         look_back: where to begin: the messages of the last ``look_back``.
         skip_older: where reading falls further behind than this, jump to the end (for the map, where old positions
             are worth nothing); None reads everything.
+        gather: seconds for which more messages are gathered after the first of a batch.
 
     """
 
@@ -69,6 +72,7 @@ class TopicReader(threading.Thread):
         handle: Callable[[Pairs], None],
         look_back: timedelta = timedelta(0),
         skip_older: timedelta | None = None,
+        gather: float = GATHER_SECONDS,
     ) -> None:
         super().__init__(name=f"reader-{topic}", daemon=True)
         self._servers = bootstrap
@@ -76,6 +80,7 @@ class TopicReader(threading.Thread):
         self._take_in = handle
         self._look_back = look_back
         self._skip_older = skip_older
+        self._gather = gather
         self._ending = threading.Event()
         self._next_metadata = 0.0
         self._partitions: dict[int, int] = {}
@@ -140,7 +145,9 @@ class TopicReader(threading.Thread):
             if not self._partitions:
                 self._ending.wait(POLL_SECONDS)
                 continue
-            messages = consumer.consume(num_messages=BATCH, timeout=POLL_SECONDS)
+            messages = consumer.consume(num_messages=1, timeout=POLL_SECONDS)
+            if messages:
+                messages += consumer.consume(num_messages=BATCH - 1, timeout=self._gather)
             good = [message for message in messages if message.error() is None]
             for message in messages:
                 if message.error() is not None:

@@ -45,6 +45,8 @@ log = logging.getLogger(__name__)
 FRONTEND = ROOT / "frontend" / "dist"
 #: Scored windows are read again from this long ago: between the database's seed and the first message none is missed.
 EVENTS_LOOK_BACK = timedelta(minutes=2)
+#: A batch of windows is waited for by a push: what came of it so far is handed on nearly at once.
+EVENTS_GATHER_SECONDS = 0.005
 #: A question that the database answers no sooner is given up.
 STATEMENT_SECONDS = 20
 #: Positions older than this are worth nothing on a map.
@@ -77,7 +79,9 @@ class Context:
             self.state, self.vehicles, self.summary, settings.push_seconds, lambda: self.places, self.alerts.drain
         )
         self.loop = StreamLoop(self.pusher.hub, settings.api_sockets)
-        self.events = TopicReader(settings.kafka, DASHBOARD_EVENTS.name, self.take_events, EVENTS_LOOK_BACK)
+        self.events = TopicReader(
+            settings.kafka, DASHBOARD_EVENTS.name, self.take_events, EVENTS_LOOK_BACK, gather=EVENTS_GATHER_SECONDS
+        )
         self.positions = TopicReader(
             settings.kafka, VEHICLE_POSITIONS.name, self.vehicles.apply, skip_older=POSITIONS_SKIP
         )

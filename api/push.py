@@ -46,8 +46,10 @@ def _encode(
 #: A push takes the first batch of windows that comes in when this part of its interval is over. With two batches in an
 #: interval that is the second one, wherever in its second each of them comes in.
 EARLY = 0.75
-#: A batch arrives in several pieces: this long after the first, all are there.
-SETTLE_SECONDS = 0.05
+#: A batch arrives in several pieces: where none has come for so long, all are there …
+QUIET_SECONDS = 0.015
+#: … and no longer than this is waited for them.
+SETTLE_SECONDS = 0.1
 #: How much longer than its interval, in parts of it, a push waits for the batch that is about to come.
 PATIENCE = 0.5
 
@@ -154,7 +156,15 @@ class Pusher(threading.Thread):
             until = pushed + self._seconds * (1 + PATIENCE * is_running)
             if not self._news.wait(max(0.0, until - now)):
                 return
-        self._ending.wait(min(SETTLE_SECONDS, self._seconds / 4))
+        self._settle()
+
+    def _settle(self) -> None:
+        """Until the rest of the batch is in."""
+        until = time.monotonic() + min(SETTLE_SECONDS, self._seconds / 4)
+        while time.monotonic() < until:
+            self._news.clear()
+            if not self._news.wait(QUIET_SECONDS):
+                return
 
     def stop(self) -> None:
         """Stop pushing."""

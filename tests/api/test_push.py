@@ -9,6 +9,9 @@ from api import push
 from api.push import Pusher
 from api.state import CityState
 
+#: Seconds between two pieces of a batch.
+PIECE = 0.01
+
 
 class Clock:
     """Time passes only while somebody waits."""
@@ -19,16 +22,18 @@ class Clock:
 
 
 class Waiting(threading.Event):
-    """An event whose waits are noted, and answered at once by ``answer``."""
+    """An event whose waits are noted; the first ``answers`` of them are answered soon, later ones never."""
 
-    def __init__(self, clock: Clock, answer: bool) -> None:
+    def __init__(self, clock: Clock, answers: int) -> None:
         super().__init__()
         self._clock = clock
-        self._answer = answer
+        self._answers = answers
 
     def wait(self, timeout: float | None = None) -> bool:
         self._clock.waits.append(round(timeout or 0.0, 3))
-        return self._answer
+        self._clock.now += PIECE if self._answers else timeout or 0.0
+        self._answers -= 1
+        return self._answers >= 0
 
 
 @pytest.fixture
@@ -38,20 +43,20 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def pusher(clock: Clock, news: bool = True) -> Pusher:
+def pusher(clock: Clock, news: int = 0) -> Pusher:
     made = Pusher(CityState(), None, None, 2.0, lambda: None)  # type: ignore[arg-type]
     made._news = Waiting(clock, news)
-    made._ending = Waiting(clock, False)
+    made._ending = Waiting(clock, 0)
     return made
 
 
 def test_a_push_takes_the_batch_that_comes_in_towards_the_end_of_its_interval(clock: Clock) -> None:
-    made, pushed = pusher(clock), clock.now
+    made, pushed = pusher(clock, news=1), clock.now
     clock.now += 0.9
     made.told()
     clock.now += 0.6
     made._await_windows(pushed)
-    assert clock.waits == [1.5, push.SETTLE_SECONDS], "the one before was too early; it waits for the next"
+    assert clock.waits == [1.5, push.QUIET_SECONDS], "the one before was too early; it waits for the next"
 
 
 def test_a_push_goes_out_at_once_with_a_batch_that_came_late_in_its_interval(clock: Clock) -> None:
@@ -60,11 +65,23 @@ def test_a_push_goes_out_at_once_with_a_batch_that_came_late_in_its_interval(clo
     made.told()
     clock.now += 0.01
     made._await_windows(pushed)
-    assert clock.waits == [push.SETTLE_SECONDS]
+    assert clock.waits == [push.QUIET_SECONDS]
+
+
+def test_all_pieces_of_a_batch_are_waited_for_but_not_for_ever(clock: Clock) -> None:
+    made, pushed = pusher(clock, news=3), clock.now
+    clock.now += 1.9
+    made._await_windows(pushed)
+    assert clock.waits == [0.1, *[push.QUIET_SECONDS] * 3], "the batch, two more pieces, and then nothing"
+    clock.waits.clear()
+    made, pushed = pusher(clock, news=1000), clock.now
+    clock.now += 1.9
+    made._await_windows(pushed)
+    assert clock.now - pushed == pytest.approx(1.9 + PIECE + push.SETTLE_SECONDS)
 
 
 def test_a_batch_that_does_not_come_is_not_waited_for_for_long(clock: Clock) -> None:
-    made, pushed = pusher(clock, news=False), clock.now
+    made, pushed = pusher(clock), clock.now
     made.told()
     clock.now += 1.5
     made._await_windows(pushed)
@@ -72,7 +89,7 @@ def test_a_batch_that_does_not_come_is_not_waited_for_for_long(clock: Clock) -> 
 
 
 def test_without_a_stream_pushes_keep_their_beat(clock: Clock) -> None:
-    made = pusher(clock, news=False)
+    made = pusher(clock)
     made._await_windows(clock.now - 1.5)
     made.told()
     clock.now += 60
