@@ -7,7 +7,7 @@ from typing import Any
 
 STYLE = """
 :root{color-scheme:light dark;--line:#8884;--soft:#8882;--accent:#1f7a8c}
-body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:62rem;padding:1.5rem}
+body{background:Canvas;color:CanvasText;font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:62rem;padding:1.5rem}
 h1{margin:.2em 0}h2{margin-top:2.5rem;border-bottom:1px solid var(--line)}
 h3{font-family:ui-monospace,monospace;margin:0}
 section{border:1px solid var(--line);border-radius:.5rem;padding:1rem;margin:1rem 0}
@@ -116,6 +116,7 @@ def page(document: dict[str, Any]) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        '<link rel="icon" href="data:,">'
         f"<title>{escape(info['title'])} API</title><style>{STYLE}</style></head><body>"
         f"<h1>{escape(info['title'])} API <small>{escape(info['version'])}</small></h1>{intro}"
         '<p>For programs: <a href="/api/openapi.json"><code>/api/openapi.json</code></a> (OpenAPI 3.1). '

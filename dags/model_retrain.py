@@ -104,7 +104,7 @@ with DAG(
 | macro-F1 | {{{{ '%.4f' | format({FIGURES}['macro_f1']) }}}} | \
 {{{{ '%.4f' | format({FIGURES}['persistence_macro_f1']) }}}} |
 
-Serving now: version {{{{ {FIGURES}['before'] }}}}. All of it: {{{{ {FIGURES}['run'] }}}}""",
+Version that serves now: {{{{ {FIGURES}['before'] or 'none' }}}}. All of it: {{{{ {FIGURES}['run'] }}}}""",
             defaults=[ApprovalOperator.REJECT],
             response_timeout=ANSWER_WITHIN,
             retries=0,

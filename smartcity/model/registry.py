@@ -19,6 +19,9 @@ from smartcity.settings import Settings
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+# A progress bar for each file of a version would fill the screen of a command and the log of a task.
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 #: Version tag with the checksum of the version's spec, which in turn carries those of its files.

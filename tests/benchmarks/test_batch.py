@@ -157,5 +157,19 @@ def test_input_has_a_real_city_s_trips_a_day():
 
 def test_parts_of_a_benchmark_are_not_listed():
     assert names() == [
-        *("api", "batch", "chaos", "latency", "page", "producer", "scale", "sockets", "throughput", "training", "year"),
+        *(
+            "api",
+            "batch",
+            "chaos",
+            "latency",
+            "page",
+            "pictures",
+            "producer",
+            "scale",
+            "sockets",
+            "stateful",
+            "throughput",
+            "training",
+            "year",
+        ),
     ]

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.integration
 #: Days × trips of the generated city: enough for labels and a model, little enough for minutes.
 DAYS, TRIPS_PER_DAY = 3, 4000
 ENDED = {"success", "failed"}
-SPARK_JOBS = {"clean", "positions", "windows", "publish_features"}
+SPARK_JOBS = {"clean", "positions", "windows", "features"}
 
 
 class AirflowClient:
