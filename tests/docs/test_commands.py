@@ -33,6 +33,7 @@ NOT_RUN = {
     "bench latency": "measures for minutes on the whole stream, which tests/integration/test_stream.py runs",
     "bench producer": "measures for minutes; the replay is run by tests/integration/test_stream.py",
     "bench scale": "measures for minutes; its table and plot are tested in tests/benchmarks/test_load.py",
+    "bench stateful": "measures for minutes; its sums are tested in tests/benchmarks/test_stateful.py",
     "bench throughput": "measures for minutes; how it judges a lag is tested in tests/benchmarks/test_load.py",
     "bench sockets": "measures for minutes; the server is run by tests/api/test_server.py",
     "doctor": "looks at this machine; ports and disk, which it looks at, in tests/smartcity/services/test_ports.py",
