@@ -23,12 +23,17 @@ from smartcity.settings import Settings
 
 @contextmanager
 def training_run(settings: Settings, dataset: str) -> Iterator[str]:
-    """The run of a training, from its start on; it ends as failed where the training does. Gives: its id."""
+    """The run of a training, from its start on; it ends as failed where the training does. Gives: its id.
+
+    Raises: RegistryError where MLflow does not answer, before anything was computed.
+    """
     import mlflow
 
     mlflow.set_tracking_uri(settings.mlflow)
-    mlflow.set_experiment(EXPERIMENT)
-    with mlflow.start_run(run_name=f"{dataset} {datetime.now(UTC):%Y-%m-%d %H:%M}") as run:
+    with registry.answering(settings):
+        mlflow.set_experiment(EXPERIMENT)
+        run = mlflow.start_run(run_name=f"{dataset} {datetime.now(UTC):%Y-%m-%d %H:%M}")
+    with run:
         yield run.info.run_id
 
 

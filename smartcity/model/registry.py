@@ -57,8 +57,8 @@ def give_up_soon() -> None:
 
 
 @contextmanager
-def _answering(settings: Settings) -> Iterator[None]:
-    """What MLflow raises within, as RegistryError."""
+def answering(settings: Settings) -> Iterator[None]:
+    """What MLflow raises within, as RegistryError: for what is asked of the registry and of its runs."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -198,7 +198,7 @@ def roll_back(
     if if_serving not in (None, leaving):
         raise ModelError(f"version {leaving} serves, not {if_serving}: nothing was rolled back")
     registry = client(settings)
-    with _answering(settings):
+    with answering(settings):
         before = registry.get_model_version(MODEL_NAME, leaving).tags.get(REPLACED_TAG)
         if before is None:
             raise ModelError(f"version {leaving} replaced no other; choose one by hand: traffic model promote VERSION")
@@ -222,7 +222,7 @@ class Entry:
 def entries(settings: Settings) -> list[Entry]:
     """Every version, newest first. Raises: RegistryError where the registry does not answer."""
     registry = client(settings)
-    with _answering(settings):
+    with answering(settings):
         found = registry.search_model_versions(f"name='{MODEL_NAME}'")
         aliases = registry.get_registered_model(MODEL_NAME).aliases if found else {}
     return [

@@ -1,6 +1,9 @@
 """Training against a real MLflow server: runs, version, alias, serving; broken versions are refused."""
 
 import argparse
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -9,7 +12,7 @@ from smartcity.errors import ModelError, NoChampionError
 from smartcity.model import registry
 from smartcity.model.spec import MODEL_NAME
 from smartcity.services.ports import free_port
-from smartcity.settings import Settings
+from smartcity.settings import ROOT, Settings
 from spark_jobs import train
 from tests.integration.processes import registry_server
 
@@ -93,3 +96,19 @@ def test_a_registry_that_does_not_answer_is_a_model_error():
         patch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
         with pytest.raises(ModelError, match="does not answer"):
             registry.champion_version(silent)
+
+
+def test_a_training_without_a_registry_ends_before_it_begins_and_says_why(small_dataset, tmp_path):
+    environment = {
+        **os.environ,
+        "TRAFFIC_HOME": str(tmp_path),
+        "TRAFFIC_LAKE": small_dataset.uri.rpartition("/")[0],
+        "TRAFFIC_MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    }
+    command = [sys.executable, "-m", "spark_jobs.train", "--dataset", small_dataset.name]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1
+    assert "registry http://127.0.0.1:9 does not answer" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "fitting" not in done.stderr, "minutes of work would be lost"
