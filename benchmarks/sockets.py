@@ -28,7 +28,7 @@ from datetime import datetime
 from pathlib import Path
 
 from benchmarks._load import Load, percentile, seed, served, wait_until_served
-from smartcity.errors import InputError
+from smartcity.errors import InputError, TrafficError
 from smartcity.services.ports import free_port
 from smartcity.settings import ROOT, Settings
 
@@ -292,12 +292,15 @@ def main() -> None:
     options = arguments.parse_args()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    if options.slow_loris:
-        figures = slow_loris(options.slow_loris, options.seconds)
-    else:
-        figures = measure(
-            options.clients, options.seconds, options.changed, options.vehicles, options.kill, options.plain
-        )
+    try:
+        if options.slow_loris:
+            figures = slow_loris(options.slow_loris, options.seconds)
+        else:
+            figures = measure(
+                options.clients, options.seconds, options.changed, options.vehicles, options.kill, options.plain
+            )
+    except TrafficError as error:
+        sys.exit(f"sockets: {error}")
     if options.json:
         print(json.dumps(figures))
     else:
