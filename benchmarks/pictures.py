@@ -74,7 +74,7 @@ def loading(page: Page, address: str) -> None:
     """Figures are there, the map is on its way."""
     # A module that is never done.
     waits = "await new Promise(() => {})"
-    page.route("**/assets/kepler-vendor.js", lambda route: route.fulfill(content_type="text/javascript", body=waits))
+    page.route("**/assets/TrafficMap.js", lambda route: route.fulfill(content_type="text/javascript", body=waits))
     page.goto(address, wait_until="commit")
     page.wait_for_selector(".map-loading")
     page.wait_for_function("/[0-9]/.test(document.querySelector('[data-testid=kpi-speed]')?.textContent ?? '')")

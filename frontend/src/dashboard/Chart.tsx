@@ -4,7 +4,7 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import type { Columns } from "../data/series";
 import { DRAWN, type Theme } from "../palette";
-import { ThemeContext } from "../shared/theme";
+import { axisFont, remPixels, ThemeContext } from "../shared/theme";
 
 interface ChartProps {
   columns: Columns;
@@ -21,7 +21,7 @@ interface ChartProps {
 
 function axisOf(theme: Theme): uPlot.Axis {
   const { axis: stroke, grid } = DRAWN[theme];
-  return { stroke, grid: { stroke: grid, width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
+  return { stroke, grid: { stroke: grid, width: 1 }, ticks: { show: false }, font: axisFont() };
 }
 
 export function Chart({ columns, series, timeZone, format, now = null, label, onPick }: ChartProps): JSX.Element {
@@ -41,6 +41,7 @@ export function Chart({ columns, series, timeZone, format, now = null, label, on
     const element = frame.current;
     if (!element) return;
     const axis = axisOf(theme);
+    const rem = remPixels();
     const options: uPlot.Options = {
       width: Math.max(element.clientWidth, 80),
       height: Math.max(element.clientHeight, 60),
@@ -49,8 +50,8 @@ export function Chart({ columns, series, timeZone, format, now = null, label, on
       cursor: { y: false, points: { size: 6 }, drag: { x: true, y: false } },
       scales: { x: { time: true }, y: { range: (_plot, low, high) => yRange(low, high) } },
       axes: [
-        { ...axis, size: 26, values: (_plot, at) => at.map((each) => clockOf(each, timeZone)) },
-        { ...axis, size: 46, values: (_plot, at) => at.map(format) },
+        { ...axis, size: 1.9 * rem, values: (_plot, at) => at.map((each) => clockOf(each, timeZone)) },
+        { ...axis, size: 3.3 * rem, values: (_plot, at) => at.map(format) },
       ],
       series: [{ value: (_plot, at) => (at == null ? "" : clockOf(at, timeZone)) }, ...series],
       hooks: {

@@ -4,7 +4,7 @@ import type { Namer } from "../data/geography";
 import type { ScoredWindow } from "../data/messages";
 import { nearest, pointsOf, type Dot } from "../data/scatter";
 import { DRAWN, LEVEL_COLORS } from "../palette";
-import { ThemeContext } from "../shared/theme";
+import { axisFont, ThemeContext } from "../shared/theme";
 import { texts } from "../texts";
 
 interface ScatterProps {
@@ -85,7 +85,7 @@ function draw(canvas: HTMLCanvasElement, dots: readonly Dot[], selected: string 
     context.lineTo(...to);
     context.stroke();
   };
-  context.font = "11px system-ui, sans-serif";
+  context.font = axisFont();
   context.fillStyle = colors.axis;
   for (const tick of TICKS) {
     const [x] = place(tick, 0);

@@ -48,3 +48,13 @@ export function useThemeChoice(): [Theme, () => void] {
 
 /** For what draws by itself and so can't read the style sheet: charts and maps. */
 export const ThemeContext = createContext<Theme>("dark");
+
+/** Pixels of one rem: what draws by itself grows with the rest of the page on a wall. */
+export function remPixels(): number {
+  return Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
+}
+
+/** The font of axes. */
+export function axisFont(): string {
+  return `${Math.round(0.79 * remPixels())}px system-ui, sans-serif`;
+}
