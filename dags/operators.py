@@ -11,6 +11,8 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import BaseOperatorLink
 
+from smartcity.settings import Settings
+
 #: Where ``plugins/data_docs.py`` serves the pages of the gates.
 DATA_DOCS = "/data-docs"
 
@@ -54,15 +56,17 @@ def mark(dag_id: str, run_id: str, task_id: str) -> str:
 class SparkJob(SparkSubmitOperator):
     """``spark-submit`` of one of our jobs. Its figures are the log's last line and the task's result.
 
-    Args: redo: a template; where it says ``True``, days that are up to date are made again.
+    Args: redo: a template; where it says ``True``, days that are up to date are made again. kernels_only: whether all
+    rows pass through Python's kernels, so that Java may run as for these.
     """
 
     template_fields = (*SparkSubmitOperator.template_fields, "redo")
     operator_extra_links = (SparkUiLink(),)
 
-    def __init__(self, *, redo: str = "", **options: Any) -> None:
+    def __init__(self, *, redo: str = "", kernels_only: bool = False, **options: Any) -> None:
         super().__init__(**options)
         self.redo = redo
+        self.kernels_only = kernels_only
         self.figures: dict[str, Any] = {}
         self.spark_ui = ""
 
@@ -72,7 +76,7 @@ class SparkJob(SparkSubmitOperator):
         self.spark_ui = f"http://{host}:{port}"
         # The link shall work while the job runs; Airflow itself writes links when a task has ended.
         context["ti"].xcom_push(key=SparkUiLink().xcom_key, value=self.spark_ui)
-        self.conf = {**(self.conf or {}), "spark.ui.port": str(port)}
+        self.conf = {**(self.conf or {}), "spark.ui.port": str(port), **self._java()}
         with tempfile.TemporaryDirectory(prefix="traffic-figures-") as folder:
             file = Path(folder) / "figures.json"
             redo = ["--redo"] if self.redo == "True" else []
@@ -81,6 +85,14 @@ class SparkJob(SparkSubmitOperator):
             self.figures = json.loads(file.read_text())
         print(told(self.figures))
         return self.figures
+
+    def _java(self) -> dict[str, str]:
+        # Not at the top: the scheduler and the web server read this module too, and need nothing of Spark.
+        from smartcity.spark.engine import KERNELS_ONLY
+        from smartcity.spark.session import driver_options
+
+        options = driver_options(Settings(), KERNELS_ONLY if self.kernels_only else (), make_archive=self.kernels_only)
+        return {"spark.driver.extraJavaOptions": options} if options else {}
 
 
 class TrainingJob(SparkJob):

@@ -33,6 +33,8 @@ DRIFT = Asset(name="drift", uri="traffic://registry/congestion/drift", group="tr
 
 #: Of the three slots of the pool: two cores carry one Spark job at a time, and a light task beside it.
 SPARK_SLOTS = 2
+#: Jobs that use nothing of Spark's SQL.
+KERNEL_JOBS = {"clean", "positions", "windows", "features"}
 
 
 def say_what_to_do(context: Any) -> None:
@@ -98,6 +100,7 @@ def _spark_options(task_id: str, application: str) -> dict[str, Any]:
         "application": str(ROOT / "spark_jobs" / f"{application}.py"),
         "name": f"traffic {task_id}",
         "driver_memory": SETTINGS.spark_driver_memory,
+        "kernels_only": application in KERNEL_JOBS,
         "env_vars": {
             "PYTHONPATH": str(ROOT),
             "PYSPARK_PYTHON": sys.executable,

@@ -43,12 +43,19 @@ def parser(description: str) -> argparse.ArgumentParser:
     return arguments
 
 
-def run(name: str, job: Job, arguments: argparse.ArgumentParser, argv: list[str] | None = None) -> None:
-    """Parse, open the data set and a session, run, and print the figures as one JSON line (the log's last)."""
+def run(
+    name: str, job: Job, arguments: argparse.ArgumentParser, argv: list[str] | None = None, *, start: bool = True
+) -> None:
+    """Parse, open the data set, run, and print the figures as one JSON line (the log's last).
+
+    Args: start: whether Spark starts at once; else when the job first uses it, for one that may find nothing to do.
+    """
     options = arguments.parse_args(argv)
     settings = Settings()
     started = time.monotonic()
     engine = Engine(settings, f"traffic {name}")
+    if start:
+        engine.start()
     dataset = Dataset.of(settings, options.dataset)
     try:
         figures = job(engine, dataset, Span(options.start, options.end), options)

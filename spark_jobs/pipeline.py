@@ -23,6 +23,7 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(0 if kind in ("-h", "--help") else 2)
     settings = Settings()
     engine = Engine(settings, f"traffic ingest {kind}", java_options=KINDS[kind], make_archive=True)
+    engine.start()
     try:
         # Java starts meanwhile: together they take little longer than one of them.
         from smartcity.lake import Dataset

@@ -108,7 +108,7 @@ def job(spark: Scheduler, dataset: Dataset, span: jobs.Span, options: argparse.N
 
 def main(argv: list[str] | None = None) -> None:
     """Run from the command line or ``spark-submit``."""
-    jobs.run("windows", job, jobs.parser(__doc__), argv)
+    jobs.run("windows", job, jobs.parser(__doc__), argv, start=False)
 
 
 if __name__ == "__main__":

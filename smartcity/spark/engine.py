@@ -1,7 +1,7 @@
 """Spark for the jobs of one process: started once, in the background, and no more of it than they use."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from threading import Thread
 
@@ -27,18 +27,25 @@ class Engine:
     def __init__(
         self, settings: Settings, name: str, *, java_options: Sequence[str] = (), make_archive: bool = False
     ) -> None:
-        def start() -> SparkContext:
+        def begin() -> SparkContext:
             conf = configuration(settings, name, _WORKERS, java_options=java_options, make_archive=make_archive)
             return SparkContext.getOrCreate(conf)
 
+        self._begin = begin
         self._thread = ThreadPoolExecutor(1, "start of Spark")
-        self._starting = self._thread.submit(start)
-        self._thread.submit(self._start_workers)
+        self._starting: Future[SparkContext] | None = None
+
+    def start(self) -> Future[SparkContext]:
+        """Start Spark in the background; a job that may find nothing to do leaves that to the first use."""
+        if self._starting is None:
+            self._starting = self._thread.submit(self._begin)
+            self._thread.submit(self._start_workers)
+        return self._starting
 
     @property
     def sparkContext(self) -> SparkContext:
         """What tasks run on."""
-        return self._starting.result()
+        return self.start().result()
 
     @cached_property
     def session(self) -> SparkSession:
@@ -53,7 +60,7 @@ class Engine:
     def stop(self) -> None:
         """End Spark, also where it is just starting; the process is expected to end soon, too."""
         self._thread.shutdown()
-        if self._starting.exception() is not None:
+        if self._starting is None or self._starting.exception() is not None:
             return
         # Java's side ends in a tenth of a second; PySpark then waits for a thread of its own that looks once a second
         # whether it is to end. That one may end with the process.

@@ -32,6 +32,16 @@ def prepare_environment(settings: Settings) -> None:
             os.environ[name] = value
 
 
+def driver_options(settings: Settings, java_options: Sequence[str] = (), *, make_archive: bool = False) -> str:
+    """What Java is told at the start of a job's driver: ``java_options``, and from where to load its classes.
+
+    They come from an archive where there is one; with ``make_archive``, this run leaves one behind.
+    """
+    # A service brings an archive of its own, and Java takes only one.
+    archive = [] if "SPARK_SUBMIT_OPTS" in os.environ else class_archive(settings, "batch", make=make_archive)
+    return shlex.join([*archive, *java_options])
+
+
 def configuration(
     settings: Settings,
     name: str,
@@ -42,7 +52,7 @@ def configuration(
 ) -> SparkConf:
     """How Spark is to start: on the master that the settings name; under ``spark-submit``, as that has prepared it.
 
-    Java's classes are loaded from an archive where there is one; with ``make_archive``, this run leaves one behind.
+    Args: java_options, make_archive: for ``driver_options``.
     """
     host = settings.spark_driver_host
     listening = {"spark.driver.host": host, "spark.driver.bindAddress": host if host == "127.0.0.1" else "0.0.0.0"}
@@ -50,9 +60,7 @@ def configuration(
     if "PYSPARK_GATEWAY_PORT" not in os.environ:
         prepare_environment(settings)
         values |= {"spark.master": settings.spark_master, "spark.driver.memory": settings.spark_driver_memory}
-        # A service brings an archive of its own, and Java takes only one.
-        archive = [] if "SPARK_SUBMIT_OPTS" in os.environ else class_archive(settings, "batch", make=make_archive)
-        values["spark.driver.extraJavaOptions"] = shlex.join([*archive, *java_options])
+        values["spark.driver.extraJavaOptions"] = driver_options(settings, java_options, make_archive=make_archive)
     return SparkConf(loadDefaults=False).setAll([*{**values, **(extra or {})}.items()])
 
 

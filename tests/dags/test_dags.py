@@ -226,6 +226,14 @@ def test_spark_jobs_go_through_spark_submit_one_at_a_time(dags: dict) -> None:
         assert task.pool_slots == 2, name
 
 
+def test_java_runs_as_for_kernels_where_a_job_uses_nothing_of_sparks_sql(dags: dict) -> None:
+    jobs = [task for dag in dags.values() for task in dag.tasks if isinstance(task, SparkSubmitOperator)]
+    assert {task.task_id for task in jobs} == {*SPARK_JOBS, "archive"}
+    for task in jobs:
+        uses_sql = "pyspark.sql" in (ROOT / "spark_jobs" / f"{task.task_id}.py").read_text()
+        assert task.kernels_only is not uses_sql, task.task_id
+
+
 def test_the_nightly_run_is_at_two_in_the_city(dags: dict) -> None:
     timetable = dags["traffic_nightly"].timetable
     assert timetable.expression == "0 2 * * *"

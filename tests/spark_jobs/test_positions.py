@@ -1,6 +1,7 @@
 """The job around the kernel: the same rows as the kernel alone, whole days, probes left alone."""
 
 import argparse
+import json
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ from smartcity.columns import TRIPS
 from smartcity.errors import MissingDataError
 from smartcity.lake import Dataset
 from smartcity.positions import positions_from_trips
+from smartcity.spark.engine import Engine
 from smartcity.spark.tables import read_table
 from smartcity.spark.windows import aggregate_windows
 from spark_jobs import positions, windows
@@ -87,6 +89,17 @@ def test_days_made_from_these_very_trips_are_not_made_again(spark, dataset):
         1,
         before[0].partitions["2016-01-05"],
     )
+
+
+def test_windows_that_came_with_their_positions_are_left_alone_without_a_start_of_spark(
+    spark, dataset, tmp_path, monkeypatch, capsys
+):
+    run(spark, dataset)
+    monkeypatch.setenv("TRAFFIC_LAKE", str(tmp_path))
+    monkeypatch.setattr(Engine, "start", lambda _: pytest.fail("Spark was started"))
+    windows.main(["--dataset", "city"])
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (said["days"], said["days_current"]) == (0, 2)
 
 
 @pytest.mark.parametrize("trips_per_task", [1, 2, 100])

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import sys
 from smartcity.settings import Settings
@@ -25,8 +27,9 @@ def test_workers_have_imported_what_kernels_need_and_sql_shares_the_context():
     assert "all held" in ran.stdout, ran.stderr[-2000:]
 
 
-def test_an_engine_that_nobody_used_can_be_stopped():
+@pytest.mark.parametrize("begun", ["", "engine.start()"])
+def test_an_engine_that_nobody_used_can_be_stopped(begun):
     text = "from smartcity.settings import Settings; from smartcity.spark.engine import Engine\n"
-    text += "Engine(Settings(spark_master='local[1]'), 'engine').stop(); print('stopped')"
+    text += f"engine = Engine(Settings(spark_master='local[1]'), 'engine'); {begun}\nengine.stop(); print('stopped')"
     ran = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=300)
     assert "stopped" in ran.stdout and "Traceback" not in ran.stderr, ran.stderr[-2000:]
