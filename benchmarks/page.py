@@ -2,6 +2,7 @@
 
     ./traffic bench page --seconds 60
     ./traffic bench page --cells 1000 --vehicles 5000 --seconds 600
+    ./traffic bench page --running --loads 7
 
 First figure and map: from the start of the navigation, with an empty cache, the smallest of ``--loads``; the medians
 are told too. While live, what Chromium's own counters say: the main thread's share of the time (``TaskDuration``), its
@@ -88,15 +89,30 @@ def _live(page: Page, seconds: int) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cells", type=int, default=1000)
-    parser.add_argument("--vehicles", type=int, default=5000)
-    parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--loads", type=int, default=3)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+def _loads(browser: Browser, address: str, loads: int) -> tuple[dict[str, Any], Page]:
+    """How soon figures and map stood, and the page as opened last."""
+    figures, maps = [], []
+    for turn in range(loads):
+        page = _opened(browser, address)
+        seen = page.evaluate("window.seen")
+        figures.append(round(seen["figure"]))
+        maps.append(round(seen["map"]))
+        if turn + 1 < loads:
+            page.close()
+    return {
+        "first_figure_ms": [min(figures), statistics.median(figures)],
+        "map_ms": [min(maps), statistics.median(maps)],
+    }, page
+
+
+def _running(options: argparse.Namespace) -> dict[str, Any]:
+    """The running platform's own dashboard."""
+    with chromium() as browser:
+        return _loads(browser, f"http://127.0.0.1:{Settings().api_port}/dashboard", options.loads)[0]
+
+
+def _made(options: argparse.Namespace) -> dict[str, Any]:
+    """A city made for this, and what it costs while it is live."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         seed(Settings(home=home), options.cells, 30)
@@ -106,23 +122,22 @@ def main() -> None:
             "FEED_VEHICLES": str(options.vehicles),
         }
         with served("benchmarks._feed", home, **feed) as (port, _), chromium() as browser:
-            figures, maps = [], []
-            for turn in range(options.loads):
-                page = _opened(browser, f"http://127.0.0.1:{port}/dashboard")
-                seen = page.evaluate("window.seen")
-                figures.append(round(seen["figure"]))
-                maps.append(round(seen["map"]))
-                if turn + 1 < options.loads:
-                    page.close()
-            result = {
-                "cells": options.cells,
-                "vehicles": options.vehicles,
-                "first_figure_ms": [min(figures), statistics.median(figures)],
-                "map_ms": [min(maps), statistics.median(maps)],
-                **_live(page, options.seconds),
-                "load_average": round(os.getloadavg()[0], 1),
-                "cores": os.cpu_count(),
-            }
+            loaded, page = _loads(browser, f"http://127.0.0.1:{port}/dashboard", options.loads)
+            return {"cells": options.cells, "vehicles": options.vehicles, **loaded, **_live(page, options.seconds)}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cells", type=int, default=1000)
+    parser.add_argument("--vehicles", type=int, default=5000)
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--loads", type=int, default=3)
+    parser.add_argument("--running", action="store_true", help="only the loads, of the dashboard of what `up` started")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    result = _running(options) if options.running else _made(options)
+    result |= {"load_average": round(os.getloadavg()[0], 1), "cores": os.cpu_count()}
     sys.stdout.write(json.dumps(result) + "\n" if options.json else "".join(f"{k}: {v}\n" for k, v in result.items()))
 
 

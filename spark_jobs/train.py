@@ -19,6 +19,7 @@ from smartcity.hashing import file_sha256
 from smartcity.lake import Dataset
 from smartcity.model import forest, publish, registry, steps
 from smartcity.model.ahead import look_ahead
+from smartcity.model.calibration import calibrated
 from smartcity.model.drift import Reference
 from smartcity.model.evaluation import Report, Rows, check_enough, evaluate
 from smartcity.model.gate import Decision, decide
@@ -55,7 +56,12 @@ CHANGE = "ratio_change"
 
 
 def export(
-    forests: Forests, profile: Profile, dataset: Dataset, folder: Path, reference: Reference | None = None
+    forests: Forests,
+    profile: Profile,
+    dataset: Dataset,
+    folder: Path,
+    reference: Reference | None = None,
+    temperature: float = 1.0,
 ) -> ModelSpec:
     """Write all that a version carries into ``folder``: Spark pipelines, ONNX, profile, spec."""
     for name, model, classes, onnx_file in (
@@ -71,6 +77,7 @@ def export(
         dataset=dataset.name,
         profile_id=profile.profile_id,
         reference=reference,
+        temperature=temperature,
         sha256={name: file_sha256(folder / name) for name in SERVED_FILES},
     )
     (folder / SPEC_FILE).write_text(spec.model_dump_json(indent=1))
@@ -97,7 +104,7 @@ def parity_gap(forests: Forests, model: ServingModel, rows: DataFrame) -> float:
     """Largest difference between Spark's and the export's scores. Raises: ModelError above the tolerance."""
     features, shares, changes = score_in_spark(forests, rows)
     gap = max(
-        float(np.abs(model.probabilities(features) - shares).max()),
+        float(np.abs(model.probabilities(features) - calibrated(shares, model.spec.temperature)).max()),
         float(np.abs(model.ratio_change(features) - changes).max()),
     )
     if gap > PARITY_TOLERANCE:
@@ -157,12 +164,11 @@ def _train(
     train_rows, test_rows = (Rows.of(part.toArrow()) for part in (training, testing))
     check_enough(len(train_rows.label), len(test_rows.label), dataset.uri)
     parameters = ForestParameters(options.trees, options.depth, options.seed)
-    if options.trials > 1:
-        record = TrialRuns(settings, run_id, options.trials) if run_id else unrecorded
-        parameters = search(spark, training, dataset.city, parameters, options.trials, record)
+    record = TrialRuns(settings, run_id, options.trials) if run_id else unrecorded
+    parameters, temperature = search(spark, training, dataset.city, parameters, options.trials, record)
     print(f"fitting 2 × {parameters.trees} trees on {len(train_rows.label):,} rows", file=sys.stderr, flush=True)
     forests = fit_forests(training, parameters)
-    spec = export(forests, profile, dataset, folder, Reference.of(train_rows.features))
+    spec = export(forests, profile, dataset, folder, Reference.of(train_rows.features), temperature)
     model = ServingModel.load(folder, "candidate")
     gap = parity_gap(forests, model, testing.limit(PARITY_ROWS))
     day = profile.train_until_utc.astimezone(dataset.city.zone).date()
@@ -173,7 +179,7 @@ def _train(
     figures: dict[str, object] = {**report.metrics()}
     if run_id:
         importance = forests.importance
-        logged = publish.parameters_of(parameters, options.max_rows)
+        logged = {**publish.parameters_of(parameters, options.max_rows), "temperature": round(temperature, 4)}
         registered = publish.log_run(settings, run_id, folder, spec, profile, report, test_rows, logged, importance)
         decision = gate(settings, report, model, test_rows)
         before = registry.champion_version(settings)

@@ -61,12 +61,17 @@ def scores(label: Ints, probabilities: Floats) -> Scores:
     return Scores(
         accuracy=float(hits.sum() / len(label)),
         macro_f1=macro_f1(matrix),
-        log_loss=float(-np.log(np.clip(probabilities[rows, label], 1e-15, 1)).mean()),
+        log_loss=log_loss(label, probabilities),
         brier=float(((probabilities - truth) ** 2).sum(axis=1).mean()),
         ece=calibration_error(label, probabilities),
         precision={c.value: _share(hits[i], matrix[:, i].sum()) for i, c in enumerate(CLASSES)},
         recall={c.value: _share(hits[i], matrix[i].sum()) for i, c in enumerate(CLASSES)},
     )
+
+
+def log_loss(label: Ints, probabilities: Floats) -> float:
+    """Mean of -log of the probability that the class had which came; what was given none counts as 1e-15."""
+    return float(-np.log(np.clip(probabilities[np.arange(len(label)), label], 1e-15, 1)).mean())
 
 
 def _share(part: float, whole: float) -> float:

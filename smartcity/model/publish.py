@@ -128,6 +128,16 @@ def _absent(report: Report) -> str:
     return f"No training row is `{'` or `'.join(report.absent_levels)}`: the model gives that no chance.\n\n"
 
 
+def _temperature(spec: ModelSpec) -> str:
+    """How shares became probabilities, in words; nothing where they are as the forest gave them."""
+    if spec.temperature == 1:
+        return ""
+    return (
+        f"The forest's shares become probabilities at temperature {spec.temperature:.2f}; below 1 is surer than the "
+        "mean of\nits trees. Fitted on the last fifth of the training time, with a forest that had not seen it.\n\n"
+    )
+
+
 def model_card(spec: ModelSpec, profile: Profile, report: Report) -> str:
     """What the model is, what it was trained on, how good it is and where it fails, in Markdown."""
     city = profile.city
@@ -160,9 +170,9 @@ Trained on data set `{spec.dataset}`, {first} to {last} (until {profile.train_un
 Macro-F1 above persistence: {margin:+.4f} (95 % interval {low:+.4f} to {high:+.4f}).
 Root mean square error of the expected speed: {speed("model"):.2f} mph (persistence {speed("persistence"):.2f}).
 {_truth_table(report)}
-{_absent(report)}Weakest on level `{worst}`: it finds {model.recall[worst]:.0%} of them. Speeds derived from trip
-records are trip averages spread over the route: local slow-downs are blurred. Incidents that begin after the forecast
-was made cannot be foreseen.
+{_absent(report)}{_temperature(spec)}Weakest on level `{worst}`: it finds {model.recall[worst]:.0%} of them. Speeds
+derived from trip records are trip averages spread over the route: local slow-downs are blurred. Incidents that begin
+after the forecast was made cannot be foreseen.
 """
 
 

@@ -9,6 +9,7 @@ import onnxruntime
 
 from smartcity.city import City
 from smartcity.errors import ModelError
+from smartcity.model.calibration import calibrated
 from smartcity.model.inputs import inputs
 from smartcity.model.spec import CHANGE_FILE, LEVEL_FILE, PROFILE_FILE, ModelSpec
 from smartcity.profile import Profile
@@ -59,8 +60,7 @@ class ServingModel:
 
     def probabilities(self, features: Floats) -> Floats:
         """Probability of each of ``levels.CLASSES``, shape (rows, 3)."""
-        values = _run(self._level, features)
-        return np.asarray(values / values.sum(axis=1, keepdims=True))
+        return calibrated(_run(self._level, features), self.spec.temperature)
 
     def ratio_change(self, features: Floats) -> Floats:
         """Expected change of the ratio until the target window, shape (rows,)."""

@@ -35,6 +35,8 @@ class ModelSpec(BaseModel):
     dataset: str
     profile_id: str
     reference: Reference | None = None
+    #: For ``calibration.calibrated``: from the forest's shares to probabilities.
+    temperature: float = 1.0
     sha256: dict[str, str]
 
     @classmethod

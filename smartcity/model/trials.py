@@ -13,10 +13,11 @@ from smartcity.settings import Settings
 
 @dataclass(frozen=True)
 class Trial:
-    """Parameters, what they scored on the validation rows, and how long that took."""
+    """Parameters, what they scored on the validation rows, at which temperature, and how long that took."""
 
     parameters: dict[str, Any]
     scores: Scores
+    temperature: float
     seconds: float
 
 
@@ -58,7 +59,8 @@ class TrialRuns:
         self._client.set_terminated(run_id)
 
     def _finish(self, run_id: str, trial: Trial) -> None:
-        for key, value in {**trial.scores.flat("validation_"), "seconds": trial.seconds}.items():
+        told = {**trial.scores.flat("validation_"), "temperature": trial.temperature, "seconds": trial.seconds}
+        for key, value in told.items():
             self._client.log_metric(run_id, key, value)
         with self._lock:
             self._done += 1

@@ -1,6 +1,7 @@
 """A search for hyper-parameters within a stated budget: so many trials, each on a thinned part of the training days.
 
-Trials are judged on the last fifth of the training time; the test days are not looked at.
+Trials are judged on the last fifth of the training time, which also tells how sure a forest may be; the test days are
+not looked at.
 """
 
 import itertools
@@ -20,6 +21,7 @@ from pyspark.sql import functions as F
 
 from smartcity.city import City
 from smartcity.errors import MissingDataError
+from smartcity.model.calibration import calibrated, fitted_temperature
 from smartcity.model.metrics import Scores, scores
 from smartcity.model.trials import Record, Trial
 from smartcity.spark.training import ForestParameters, fit_level, thin, training_frame
@@ -44,13 +46,14 @@ class Search:
     rows: DataFrame
     held_out: DataFrame
 
-    def score(self, parameters: ForestParameters) -> Scores:
-        """Fit a small forest with ``parameters`` and judge it on the rows that were held out."""
+    def score(self, parameters: ForestParameters) -> tuple[Scores, float]:
+        """Fit a small forest with ``parameters`` and judge it on the rows that were held out, at their temperature."""
         model = fit_level(self.rows, replace(parameters, trees=min(parameters.trees, TRIAL_TREES)))
         shares = vector_to_array(F.col("probability")).alias("shares")
         table = model.transform(self.held_out).select("label", shares).toArrow()
-        found = np.array(table["shares"].to_pylist())
-        return scores(table["label"].to_numpy().astype(np.int64), found)
+        found, label = np.array(table["shares"].to_pylist()), table["label"].to_numpy().astype(np.int64)
+        temperature = fitted_temperature(label, found)
+        return scores(label, calibrated(found, temperature)), temperature
 
 
 def candidates(asked: ForestParameters, trials: int) -> list[ForestParameters]:
@@ -63,17 +66,21 @@ def candidates(asked: ForestParameters, trials: int) -> list[ForestParameters]:
 
 def search(
     spark: SparkSession, training: DataFrame, city: City, asked: ForestParameters, trials: int, record: Record
-) -> ForestParameters:
-    """Run the trials, each told to ``record`` when it starts and ends. Returns: the best parameters by log-loss.
+) -> tuple[ForestParameters, float]:
+    """Run the trials, each told to ``record`` when it starts and ends.
 
-    Log-loss rewards probabilities that are sharp and calibrated, and is less noisy than a count of hits.
+    Returns: the best parameters by log-loss, and their forest's temperature. Log-loss rewards probabilities that are
+    sharp and calibrated, and is less noisy than a count of hits. One trial is of what was asked for: for its
+    temperature alone, and where the training days are too few for that, without.
     """
     before, after = _split(training, city)
     work = Search(training_frame(thin(before, TRIAL_ROWS)).persist(), training_frame(thin(after, TRIAL_ROWS)).persist())
     chosen = candidates(asked, trials)
     try:
         if work.rows.isEmpty() or work.held_out.isEmpty():
-            raise MissingDataError("too few training days for a search: ask for --trials 1")
+            if trials > 1:
+                raise MissingDataError("too few training days for a search: ask for --trials 1")
+            return asked, 1.0
         with ThreadPoolExecutor(PARALLEL, "trial") as pool:
             done = list(pool.map(inheritable_thread_target(spark)(_runner(work, record, len(chosen))), chosen))
     finally:
@@ -82,7 +89,7 @@ def search(
     best = min(done, key=lambda trial: trial.scores.log_loss)
     if best.scores.log_loss > done[0].scores.log_loss * (1 - WORTH):
         best = done[0]
-    return replace(asked, depth=best.parameters["depth"], min_leaf=best.parameters["min_leaf"])
+    return replace(asked, depth=best.parameters["depth"], min_leaf=best.parameters["min_leaf"]), best.temperature
 
 
 def _runner(work: Search, record: Record, trials: int) -> Callable[[ForestParameters], Trial]:
@@ -90,11 +97,12 @@ def _runner(work: Search, record: Record, trials: int) -> Callable[[ForestParame
         said = {"depth": parameters.depth, "min_leaf": parameters.min_leaf, "seed": parameters.seed}
         with record(said) as finish:
             started = time.monotonic()
-            trial = Trial(said, work.score(parameters), time.monotonic() - started)
+            trial = Trial(said, *work.score(parameters), time.monotonic() - started)
             finish(trial)
         print(
             f"trial of {trials}: depth {parameters.depth}, {parameters.min_leaf} rows a leaf: "
-            f"log-loss {trial.scores.log_loss:.4f}, macro-F1 {trial.scores.macro_f1:.4f}, {trial.seconds:.0f} s",
+            f"log-loss {trial.scores.log_loss:.4f}, macro-F1 {trial.scores.macro_f1:.4f}, temperature "
+            f"{trial.temperature:.3f}, {trial.seconds:.0f} s",
             file=sys.stderr,
             flush=True,
         )

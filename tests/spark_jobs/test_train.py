@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 
 from smartcity.errors import MissingDataError, ModelError
 from smartcity.features import FEATURE_NAMES
+from smartcity.model.calibration import calibrated
 from smartcity.model.evaluation import Rows, evaluate
 from smartcity.model.publish import model_card
 from smartcity.model.serving import ServingModel
@@ -55,6 +56,15 @@ def test_the_export_agrees_with_spark_also_on_nulls_and_extremes(spark, rows, tr
     assert len(features) == 20_000 and np.isnan(features).any()
     assert np.abs(model.probabilities(features) - shares).max() < 1e-6
     assert np.abs(model.ratio_change(features) - changes).max() < 1e-6
+
+
+def test_a_version_scores_at_its_temperature(small_dataset, rows, trained, tmp_path):
+    forests, folder = trained
+    export(forests, Profile.load(small_dataset), small_dataset, tmp_path, temperature=0.8)
+    features = Rows.of(rows.where("label is not null").limit(500).toArrow()).features
+    plain, surer = (ServingModel.load(each, "test").probabilities(features) for each in (folder, tmp_path))
+    np.testing.assert_allclose(surer, calibrated(plain, 0.8), rtol=0, atol=1e-12)
+    assert surer.max(axis=1).mean() > plain.max(axis=1).mean()
 
 
 def test_a_version_with_a_changed_file_is_refused(trained, tmp_path):
