@@ -15,12 +15,19 @@ from smartcity.errors import InputError
 
 @dataclass(frozen=True)
 class Readings:
-    """A speed table: ``speeds`` has shape (times, sensors) in mph, NaN where missing; ``times`` are UTC, ascending."""
+    """A speed table: ``speeds`` has shape (times, sensors) in mph, NaN where missing.
+
+    ``times`` are UTC, ascending; NaT, at the end, for rows in the hour that the clock leaves out when put forward.
+    ``dates`` are the local days, ``rows`` the file's row numbers, from 1; ``repeated`` rows came with another's time.
+    """
 
     times: pd.DatetimeIndex
     sensors: tuple[str, ...]
     speeds: npt.NDArray[np.float64]
     step_minutes: int
+    dates: npt.NDArray[np.object_]
+    rows: npt.NDArray[np.int64]
+    repeated: int
 
 
 def read_locations(path: Path) -> pd.DataFrame:
@@ -41,8 +48,8 @@ def read_locations(path: Path) -> pd.DataFrame:
     return table
 
 
-def read_speeds(path: Path, time_zone: str, start: datetime | None, every: int | None) -> tuple[Readings, int]:
-    """The table and how many of its rows repeat a time. Naive times are the city's wall time.
+def read_speeds(path: Path, time_zone: str, start: datetime | None, every: int | None) -> Readings:
+    """The table. Naive times are the city's wall time.
 
     Raises: InputError where times are missing or unreadable, or the step is no whole number of minutes from 1 to 60.
     """
@@ -59,16 +66,17 @@ def read_speeds(path: Path, time_zone: str, start: datetime | None, every: int |
     else:
         raise InputError(f"--speeds {path}: no timestamp column; pass --start 2012-03-01T00:00 and --every MINUTES")
     table = table.drop(columns=[named] if named is not None else [])
-    times = _to_utc(times, time_zone)
+    dates, times = (times if times.tz is None else times.tz_convert(time_zone)).date, _to_utc(times, time_zone)
     step = every or _step_minutes(path, times)
     if not 1 <= step <= 60:
         raise InputError(f"--speeds {path}: a step of {step} minutes; 1 to 60 are possible")
     numbers = table.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
     starts = times.floor(f"{step}min")
-    first = ~starts.duplicated()
-    order = np.argsort(starts[first].asi8, kind="stable")
+    real = np.flatnonzero(starts.notna() & ~starts.duplicated())
+    unreal = np.flatnonzero(starts.isna())
+    kept = np.append(real[np.argsort(starts[real].asi8, kind="stable")], unreal)
     names = tuple(_sensor_name(name) for name in table.columns)
-    return Readings(starts[first][order], names, numbers[first][order], step), int((~first).sum())
+    return Readings(starts[kept], names, numbers[kept], step, dates[kept], kept + 1, len(starts) - len(kept))
 
 
 def _read_table(path: Path, option: str) -> pd.DataFrame:
@@ -106,15 +114,15 @@ def _parse_times(path: Path, column: pd.Series) -> pd.DatetimeIndex:
 
 
 def _to_utc(times: pd.DatetimeIndex, time_zone: str) -> pd.DatetimeIndex:
+    """The same moments in UTC; NaT for a wall time in the hour that the clock leaves out."""
     if times.tz is None:
-        # The hour that comes twice is taken as its first time, the hour that is left out as the one after it.
-        first = np.ones(len(times), dtype=bool)
-        times = times.tz_localize(time_zone, ambiguous=first, nonexistent="shift_forward")
+        # Of the hour that comes twice, a time is summer's where the table has it first, and winter's where again.
+        times = times.tz_localize(time_zone, ambiguous=~times.duplicated(), nonexistent="NaT")
     return times.tz_convert("UTC")
 
 
 def _step_minutes(path: Path, times: pd.DatetimeIndex) -> int:
-    gaps = np.diff(np.unique(times.as_unit("s").asi8))
+    gaps = np.diff(np.unique(times.dropna().as_unit("s").asi8))
     if not len(gaps):
         raise InputError(f"--speeds {path}: one time only; pass --every MINUTES")
     step = float(np.median(gaps)) / 60

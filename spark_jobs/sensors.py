@@ -29,13 +29,12 @@ from spark_jobs.sensor_tables import Readings, read_locations, read_speeds
 _MARGIN_DEGREES = 0.01
 
 
-def windows_of(readings: Readings, city: City) -> pa.Table:
-    """One window per reading, columns ``columns.WINDOWS``; NaN, 0 and impossible speeds give none."""
-    usable = usable_readings(readings.speeds)
+def windows_of(readings: Readings) -> pa.Table:
+    """One window per reading, columns ``columns.WINDOWS``; NaN, 0, impossible speeds and times give none."""
+    usable = usable_readings(readings.speeds) & readings.times.notna()[:, None]
     rows, places = np.nonzero(usable)
     steps = np.rint(readings.speeds[usable] * SPEED_STEPS_PER_MPH).astype(np.int64)
     constant = np.full(len(rows), POSITIONS_PER_READING, dtype=np.int64)
-    dates = readings.times.tz_convert(city.time_zone).date
     return pa.table(
         {
             "cell_id": pa.array(readings.sensors, pa.string()).take(pa.array(places)),
@@ -49,7 +48,7 @@ def windows_of(readings: Readings, city: City) -> pa.Table:
             "vehicle_bits": np.full(len(rows), ALL_VEHICLE_BITS, dtype=np.int64),
             "avg_speed_mph": steps / SPEED_STEPS_PER_MPH,
             "std_speed_mph": np.zeros(len(rows)),
-            "date": pa.array(dates, pa.date32()).take(pa.array(rows)),
+            "date": pa.array(readings.dates[rows], pa.date32()),
         },
         schema=columns.WINDOWS,
     )
@@ -69,7 +68,7 @@ def run_sensors(
     city's.
     """
     places = read_locations(locations)
-    readings, repeated = read_speeds(speeds, dataset.city.time_zone, start, every)
+    readings = read_speeds(speeds, dataset.city.time_zone, start, every)
     known = set(places["sensor_id"])
     if lost := [name for name in readings.sensors if name not in known]:
         raise InputError(f"{locations} has no place for sensor {', '.join(lost[:5])}" + (" …" if len(lost) > 5 else ""))
@@ -77,13 +76,13 @@ def run_sensors(
     dataset.create(city_of(dataset.city, places, readings.step_minutes))
     points = zip(places["latitude"].tolist(), places["longitude"].tolist(), strict=True)
     save_places(dataset, dict(zip(places["sensor_id"], points, strict=True)))
-    windows = windows_of(readings, dataset.city)
+    windows = windows_of(readings)
     sha256 = file_sha256(speeds)
     stored = {
         day for day, part in dataset.windows.manifest().partitions.items() if sha256 in part.made_from.get("files", {})
     }
-    bad = impossible_readings(readings, dataset.city, speeds.name, sha256)
-    figures = _figures(readings, windows, bad, repeated, stored)
+    bad = impossible_readings(readings, speeds.name, sha256)
+    figures = _figures(readings, windows, bad, stored)
     if bad.num_rows:
         dataset.quarantine.write(bad, {"source": "sensors", "files": {sha256: "1"}})
     if figures.changed_dates:
@@ -102,12 +101,12 @@ def city_of(city: City, places: pd.DataFrame, step_minutes: int) -> City:
     return city.model_copy(update={"bounds": bounds, "place_kind": PlaceKind.SENSOR, "window_minutes": step_minutes})
 
 
-def _figures(readings: Readings, windows: pa.Table, bad: pa.Table, repeated: int, stored: set[str]) -> IngestFigures:
+def _figures(readings: Readings, windows: pa.Table, bad: pa.Table, stored: set[str]) -> IngestFigures:
     speeds = readings.speeds
     missing = int((np.isnan(speeds) | (speeds == 0)).sum())
     days = windows.column("date").to_pandas().value_counts()
     old = int(sum(count for day, count in days.items() if day.isoformat() in stored))
-    copies = repeated * len(readings.sensors)
+    copies = readings.repeated * len(readings.sensors)
     return IngestFigures(
         files=1,
         rows_read=speeds.size - missing + copies,
@@ -122,22 +121,26 @@ def _figures(readings: Readings, windows: pa.Table, bad: pa.Table, repeated: int
     )
 
 
-def impossible_readings(readings: Readings, city: City, source_file: str, sha256: str) -> pa.Table:
-    """Rows for the quarantine: readings below 0 or faster than any vehicle. Missing ones (0, NaN) are only counted."""
-    rows, places = np.nonzero((readings.speeds < 0) | (readings.speeds > MAX_SPEED_MPH))
-    values = readings.speeds[rows, places]
-    dates = readings.times.tz_convert(city.time_zone).date
-    fast = f"faster than {MAX_SPEED_MPH:.0f} mph"
+def impossible_readings(readings: Readings, source_file: str, sha256: str) -> pa.Table:
+    """Rows for the quarantine: readings below 0, faster than any vehicle, or of a wall time that never was.
+
+    Missing ones (0, NaN) are only counted.
+    """
+    speeds, unreal = readings.speeds, readings.times.isna()[:, None]
+    rows, places = np.nonzero((speeds < 0) | (speeds > MAX_SPEED_MPH) | (unreal & (speeds > 0)))
+    values = speeds[rows, places]
+    never, fast = "in the hour that the clock leaves out", f"faster than {MAX_SPEED_MPH:.0f} mph"
+    reasons = np.where(values < 0, "speed below 0", np.where(values > MAX_SPEED_MPH, fast, never))
     return pa.table(
         {
             "source_file": pa.repeat(source_file, len(rows)),
             "source_sha256": pa.repeat(sha256, len(rows)),
-            "row_number": rows.astype(np.int64) + 1,
-            "reason": pa.array(["speed below 0" if value < 0 else fast for value in values], pa.string()),
+            "row_number": readings.rows[rows],
+            "reason": pa.array(reasons, pa.string()),
             "row_text": pa.array(
                 [f"{readings.sensors[p]}: {v}" for p, v in zip(places, values, strict=True)], pa.string()
             ),
-            "date": pa.array(dates, pa.date32()).take(pa.array(rows)),
+            "date": pa.array(readings.dates[rows], pa.date32()),
         },
         schema=columns.QUARANTINE,
     )

@@ -101,6 +101,31 @@ def test_a_clock_put_forward_leaves_an_hour_out_and_no_target_wrong(ingest):
     assert made["label"].null_count == 3 * len(SENSORS)
 
 
+def test_readings_of_the_hour_that_a_clock_leaves_out_are_in_the_quarantine(ingest):
+    # A table of a clock that nobody put forward has rows at 02:00 to 02:55 too, when Los Angeles had no such time.
+    speeds = table(8)
+    dataset = ingest(speeds)
+    found = dataset.quarantine.read()
+    assert set(found["reason"].to_pylist()) == {"in the hour that the clock leaves out"}
+    assert found.num_rows == 12 * len(SENSORS)
+    at_two = 6 * 288 + 24
+    assert sorted(set(found["row_number"].to_pylist())) == list(range(at_two + 1, at_two + 13))
+    assert dataset.windows.read().num_rows + found.num_rows == len(speeds) * len(SENSORS)
+    three = dataset.windows.read().filter(pc.field("window_start_utc") == datetime(2026, 3, 8, 10, tzinfo=UTC))
+    assert three["avg_speed_mph"].to_pylist() == pytest.approx(speeds.loc[at_two + 12, SENSORS].tolist(), abs=0.01)
+
+
+def test_the_hour_that_comes_twice_is_read_twice(ingest):
+    # 2026-11-01, 02:00 becomes 01:00 in Los Angeles: the wall shows 01:00 to 01:55 two times.
+    speeds = table(2)
+    seconds = pd.date_range("2026-11-01 00:00", periods=len(speeds), freq="5min", tz="America/Los_Angeles")
+    dataset = ingest(speeds.assign(timestamp=seconds.tz_localize(None)))
+    windows = dataset.windows.read()
+    assert windows.num_rows == len(speeds) * len(SENSORS)
+    starts = windows["window_start_utc"].to_pandas().drop_duplicates().sort_values()
+    assert (starts.diff().dropna() == pd.Timedelta(minutes=5)).all()
+
+
 def test_three_rows_are_refused_with_what_is_missing(spark, ingest):
     dataset = ingest(table().head(3))
     with pytest.raises(MissingDataError, match=r"^no window before .* to fit a profile on$"):

@@ -36,7 +36,9 @@ def dataset(tmp_path):
     dataset.create(LOOPS)
     save_places(dataset, {"773869": (34.15, -118.31), "767541": (34.11, -118.23)})
     times = pd.date_range(EIGHT, periods=3, freq="5min")
-    dataset.windows.write(windows_of(Readings(times, ("773869", "767541"), SPEEDS, 5), LOOPS))
+    rows = np.arange(1, 4)
+    table = Readings(times, ("773869", "767541"), SPEEDS, 5, np.array([DAY] * len(rows)), rows, repeated=0)
+    dataset.windows.write(windows_of(table))
     return dataset
 
 
