@@ -205,6 +205,6 @@ def _profile(dataset: Dataset) -> Profile:
         latitude=np.array([40.72]),
         longitude=np.array([-73.99]),
         days=np.array([(START - timedelta(days=8)).toordinal()]),
-        counts=np.ones((1, SLOTS, 1)),
-        ratio_sums=0.8 * np.ones((1, SLOTS, 1)),
+        weights=np.ones((1, SLOTS, 1)),
+        weighted_ratios=0.8 * np.ones((1, SLOTS, 1)),
     )

@@ -180,10 +180,10 @@ def features(state: CityState, first_row: int = 0) -> dict[str, Floats]:
     found[f"ratio_std_{TREND_MINUTES}min"] = _std(trend)
     found[f"ratio_min_{TREND_MINUTES}min"] = reduce(np.minimum, trend)
     found[f"ratio_slope_{TREND_MINUTES}min"] = _slope(trend)
-    ring1_anomaly = _ring_mean(anomaly, state.active, ring1)
+    ring1_anomaly = _ring_anomaly(state, ring1)
     found["ring1_anomaly_now"] = ring1_anomaly[rows]
     found["ring1_anomaly_10min_ago"] = _lag(ring1_anomaly, city.steps(10))[rows]
-    found["ring2_anomaly_now"] = _ring_mean(anomaly, state.active, ring2)[rows]
+    found["ring2_anomaly_now"] = _ring_anomaly(state, ring2)[rows]
     found["city_anomaly_now"] = np.broadcast_to(city_anomaly[rows, None], shape)
     found["city_anomaly_30min_ago"] = np.broadcast_to(_lag(city_anomaly, city.steps(30))[rows, None], shape)
     found["history_now"] = state.history[rows]
@@ -301,16 +301,21 @@ def _slope(newest_first: Sequence[Floats]) -> Floats:
     return np.asarray(total / float((time**2).sum()))
 
 
-def _ring_mean(anomaly: Floats, active: npt.NDArray[np.bool_], ring: npt.NDArray[np.int64]) -> Floats:
-    """Mean anomaly over a place's active neighbours; 0 where none is active."""
-    pad = np.zeros((len(anomaly), 1))
-    # The anomaly of a place that is not active is 0.
-    values, weights = np.hstack([anomaly, pad]), np.hstack([active.astype(np.float64), pad])
-    total, count = np.zeros_like(anomaly), np.zeros_like(anomaly)
+def _ring_anomaly(state: CityState, ring: npt.NDArray[np.int64]) -> Floats:
+    """The anomaly of a place's neighbours taken as one place, drawn to 0 as its own is; 0 where none is active.
+
+    So a neighbour counts by its positions: of two vehicles' noise there is less in it than in a mean over places.
+    """
+    pad = np.zeros((len(state.ratio), 1))
+    positions = state.positions_10min.astype(np.float64)
+    # Positions times how far they are from the history: what an anomaly was before it was drawn to 0.
+    excess = np.hstack([state.anomaly * (positions + HISTORY_WEIGHT_POSITIONS), pad])
+    positions = np.hstack([positions, pad])
+    total, count = np.zeros_like(state.ratio), np.zeros_like(state.ratio)
     for column in ring.T:
-        total += values.take(column, axis=1, mode="wrap")
-        count += weights.take(column, axis=1, mode="wrap")
-    return np.where(count > 0, total / np.maximum(count, 1.0), 0.0)
+        total += excess.take(column, axis=1, mode="wrap")
+        count += positions.take(column, axis=1, mode="wrap")
+    return np.asarray(total / (count + HISTORY_WEIGHT_POSITIONS))
 
 
 def _weighted_mean(values: Floats, weights: npt.NDArray[np.int64]) -> Floats:

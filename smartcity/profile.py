@@ -26,11 +26,14 @@ Floats = npt.NDArray[np.float64]
 FILE = "profile.npz"
 SLOT_MINUTES = 30
 SLOTS = 24 * 60 // SLOT_MINUTES
-#: Positions' worth of trust in the coarser average when a finer one is asked (cell < time of day < day type < weekday).
-SHRINK_POSITIONS = 20.0
+#: Positions in a half hour of a day from which on the day's own mood outweighs the noise of its pings.
+DAY_POSITIONS = 4.0
+#: Days' worth of trust in the coarser average when a finer one is asked for: how much days differ, over how much places
+#: (times of day, kinds of day, weekdays) do. All positions of one day share its mood, so that it is days that count.
+LEVEL_DAYS, TIME_DAYS, KIND_DAYS, WEEKDAY_DAYS = 5.0, 3.0, 1.0, 12.0
 _ARRAYS = ("free_flow_mph", "ratio_mean", "ratio_std", "ratio_p10", "days", "latitude", "longitude")
 #: Of these the archive holds each day apart, and what the days of each weekday add up to.
-_DAILY = ("counts", "ratio_sums")
+_DAILY = ("weights", "weighted_ratios")
 
 
 def slot_of(local: datetime) -> int:
@@ -38,8 +41,13 @@ def slot_of(local: datetime) -> int:
     return (local.hour * 60 + local.minute) // SLOT_MINUTES
 
 
-def _shrunk(total: Floats, count: Floats, prior: Floats) -> Floats:
-    return np.asarray((total + SHRINK_POSITIONS * prior) / (count + SHRINK_POSITIONS))
+def day_weights(positions: Floats) -> Floats:
+    """How much a day counts in the history of a place's half hour: 0 without a position, 1 with very many."""
+    return np.asarray(positions / (positions + DAY_POSITIONS))
+
+
+def _shrunk(total: Floats, weight: Floats, prior: Floats, days: float) -> Floats:
+    return np.asarray((total + days * prior) / (weight + days))
 
 
 def _archive_id(content: bytes) -> str:
@@ -50,8 +58,8 @@ def _archive_id(content: bytes) -> str:
 class Profile:
     """Tables over C cells, D training days and S half-hour slots.
 
-    ``counts`` and ``ratio_sums`` have shape (D, S, C): positions, and the sum of their speed / free-flow. Kept per day
-    so that a training row's history can leave its own day out.
+    ``weights`` (``day_weights``) and ``weighted_ratios`` (weight × mean speed / free-flow) have shape (D, S, C). Kept
+    per day so that a training row's history can leave its own day out.
     """
 
     city: City
@@ -64,8 +72,8 @@ class Profile:
     latitude: Floats
     longitude: Floats
     days: npt.NDArray[np.int64]
-    counts: Floats
-    ratio_sums: Floats
+    weights: Floats
+    weighted_ratios: Floats
     #: The days whose history can be asked for, as ordinals; None: any day's.
     kept: frozenset[int] | None = None
 
@@ -76,7 +84,8 @@ class Profile:
         """
         kept = frozenset(day.toordinal() for day in days)
         own = np.isin(self.days, list(kept))
-        small = replace(self, days=self.days[own], counts=self.counts[own], ratio_sums=self.ratio_sums[own], kept=kept)
+        daily = {name: getattr(self, name)[own] for name in _DAILY}
+        small = replace(self, days=self.days[own], kept=kept, **daily)
         for name in ("profile_id", "_weekday_sums"):
             small.__dict__[name] = getattr(self, name)
         return small
@@ -93,23 +102,23 @@ class Profile:
 
     @cached_property
     def _city_ratio(self) -> float:
-        counts, ratio_sums = self._weekday_sums
-        return float(ratio_sums.sum() / max(counts.sum(), 1.0))
+        weights, weighted_ratios = self._weekday_sums
+        return float(weighted_ratios.sum() / weights.sum())
 
     @cached_property
     def _weekday_sums(self) -> tuple[Floats, Floats]:
-        """``counts`` and ``ratio_sums`` added up by weekday, shape (7, S, C): summing all days for each is slow."""
+        """``weights`` and ``weighted_ratios`` by weekday, shape (7, S, C): summing up all days for each is slow."""
         weekday = np.array([date.fromordinal(int(ordinal)).weekday() for ordinal in self.days], dtype=np.int64)
-        counts, ratio_sums = (
+        weights, weighted_ratios = (
             np.stack([sums[weekday == number].sum(axis=0) for number in range(7)])
-            for sums in (self.counts, self.ratio_sums)
+            for sums in (self.weights, self.weighted_ratios)
         )
-        return counts, ratio_sums
+        return weights, weighted_ratios
 
     def history(self, day: date) -> Floats:
         """Expected ratio on a local day, shape (S, C), from the other training days.
 
-        Each finer average is shrunk towards the coarser one where few positions carry it: city < cell < time of day <
+        Each finer average is shrunk towards the coarser one where few days carry it: city < cell < time of day <
         weekday or weekend < day of the week. Raises: ValueError where the profile is cut down to other days.
         """
         if self.kept is not None and day.toordinal() not in self.kept:
@@ -119,17 +128,18 @@ class Profile:
 
         def sums(weekdays: list[int]) -> tuple[Floats, Floats]:
             """Sums over the training days of these weekdays but the day itself, which is one of them."""
-            counts, ratio_sums = (sums[weekdays].sum(axis=0) for sums in self._weekday_sums)
-            return ratio_sums - self.ratio_sums[own].sum(axis=0), counts - self.counts[own].sum(axis=0)
+            weights, weighted_ratios = (sums[weekdays].sum(axis=0) for sums in self._weekday_sums)
+            return weighted_ratios - self.weighted_ratios[own].sum(axis=0), weights - self.weights[own].sum(axis=0)
 
-        total, count = sums(list(range(7)))
-        level = np.full(len(self.cells), self._city_ratio)
-        level = _shrunk(total.sum(axis=0), count.sum(axis=0), level)
+        total, weight = sums(list(range(7)))
+        # With one training day only there is no other to take it from.
+        city = np.array(total.sum() / weight.sum() if weight.sum() > 0 else self._city_ratio)
+        level = _shrunk(total.sum(axis=0), weight.sum(axis=0), city, LEVEL_DAYS)
         # The city's own rhythm carries cells that few vehicles visit at that time.
-        rhythm = _shrunk(total.sum(axis=1), count.sum(axis=1), np.full(SLOTS, self._city_ratio)) / self._city_ratio
-        expected = _shrunk(total, count, level[None, :] * rhythm[:, None])
-        expected = _shrunk(*sums(same_kind), expected)
-        return _shrunk(*sums([day.weekday()]), expected)
+        rhythm = _shrunk(total.sum(axis=1), weight.sum(axis=1), city, LEVEL_DAYS)
+        expected = _shrunk(total, weight, level[None, :] * rhythm[:, None] / city, TIME_DAYS)
+        expected = _shrunk(*sums(same_kind), expected, KIND_DAYS)
+        return _shrunk(*sums([day.weekday()]), expected, WEEKDAY_DAYS)
 
     def indexes(self, cells: tuple[str, ...]) -> npt.NDArray[np.int64]:
         """Column of each cell in the tables; -1 where the training days did not show it."""

@@ -16,7 +16,7 @@ from smartcity.errors import MissingDataError
 from smartcity.events import SPEED_STEPS_PER_MPH
 from smartcity.levels import ESTIMATE_MINUTES
 from smartcity.localtime import DAY_SECONDS, MICROS, local_seconds
-from smartcity.profile import SLOT_MINUTES, SLOTS, Profile
+from smartcity.profile import SLOT_MINUTES, SLOTS, Profile, day_weights
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -88,6 +88,7 @@ def fit_profile(
     np.add.at(counts, at, found.positions)
     np.add.at(ratio_sums, at, found.speed_sum_mph / free_flow[found.cell])
     mean, std, slow = _ratio_statistics(found, free_flow, ratio_sums.sum() / counts.sum())
+    weights = day_weights(counts)
     if city.place_kind is PlaceKind.H3:
         places = {cell: h3.cell_to_latlng(cell) for cell in cells}
     where = np.array([(places or {}).get(cell, city.bounds.center) for cell in cells], dtype=np.float64).reshape(-1, 2)
@@ -102,8 +103,8 @@ def fit_profile(
         latitude=where[:, 0],
         longitude=where[:, 1],
         days=days_seen.astype(np.int64) + date(1970, 1, 1).toordinal(),
-        counts=counts,
-        ratio_sums=ratio_sums,
+        weights=weights,
+        weighted_ratios=np.divide(weights * ratio_sums, counts, out=np.zeros_like(counts), where=counts > 0),
     )
 
 

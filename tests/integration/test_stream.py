@@ -74,8 +74,8 @@ def fit_a_profile(dataset):
         even,
         free_flow_mph=chance.uniform(25, 45, len(cells)),
         ratio_mean=chance.uniform(0.5, 0.9, len(cells)),
-        counts=chance.integers(0, 90, even.counts.shape).astype(float),
-        ratio_sums=chance.uniform(0, 70, even.ratio_sums.shape),
+        weights=chance.uniform(0, 1, even.weights.shape),
+        weighted_ratios=chance.uniform(0, 0.8, even.weighted_ratios.shape),
     )
     profile.save(dataset)
     return profile

@@ -109,10 +109,10 @@ def test_fewer_than_three_vehicles_in_ten_minutes_are_unknown(profile):
 
 def test_history_leaves_the_own_day_out_and_knows_no_day_after_the_split(profile):
     own = date.fromordinal(int(profile.days[0]))
-    more = profile.ratio_sums.copy()
+    more = profile.weighted_ratios.copy()
     more[0] *= 3
-    changed = replace(profile, ratio_sums=more)
-    np.testing.assert_allclose(profile.history(own)[:, 0], changed.history(own)[:, 0], rtol=0.2)
+    changed = replace(profile, weighted_ratios=more)
+    np.testing.assert_allclose(profile.history(own), changed.history(own), rtol=1e-9)
     other = date.fromordinal(int(profile.days[1]))
     assert not np.allclose(profile.history(other), changed.history(other))
     assert max(profile.days) <= profile.train_until_utc.astimezone(profile.city.zone).date().toordinal()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from smartcity.city import City
 from smartcity.columns import WINDOWS
 from smartcity.errors import MissingDataError
-from smartcity.profile import Profile
+from smartcity.profile import DAY_POSITIONS, Profile
 from smartcity.profilefit import FREE_FLOW_SHRINK, _percentile, _without_noise, fit_profile
 
 CITY = City()
@@ -80,13 +80,24 @@ def test_a_cell_with_a_short_night_is_drawn_to_the_city_and_one_without_takes_it
     assert mph["882a100d21fffff"] == pytest.approx(20)
 
 
-def test_sums_stand_at_their_day_and_half_hour_and_ten_minutes_are_one_speed():
+def test_days_weigh_at_their_half_hour_and_half_hour_and_ten_minutes_are_one_speed():
     rows = windows((CELL, 60, 2, 10), (CELL, 62, 2, 30), (CELL, 24 * 60 + 95, 4, 20))
     profile = fit_profile([rows], CITY, UNTIL)
     assert [datetime.fromordinal(int(day)).day for day in profile.days] == [5, 6]
-    assert {tuple(at): profile.counts[tuple(at)] for at in np.argwhere(profile.counts)} == {(0, 2, 0): 4, (1, 3, 0): 4}
+    told = {tuple(at): profile.weights[tuple(at)] for at in np.argwhere(profile.weights)}
+    assert told == {(0, 2, 0): 4 / (4 + DAY_POSITIONS), (1, 3, 0): 4 / (4 + DAY_POSITIONS)}
     assert profile.ratio_mean[0] * profile.free_flow_mph[0] == pytest.approx(20)
     assert profile.ratio_std[0] == 0
+
+
+def test_a_busy_day_counts_as_one_day_in_the_history():
+    # Tuesdays, an hour past midnight: on one of them a hundred times as many positions, all of them slow.
+    tuesdays = [(CELL, 24 * 60 * 7 * week + 60, 50, 30) for week in range(3)]
+    busy = (CELL, 24 * 60 * 7 * 3 + 60, 5000, 15)
+    until, asked = UNTIL + timedelta(days=60), date(2016, 3, 1)
+    for rows, expected in ((tuesdays, 30), ([*tuesdays, busy], (3 * 30 + 15) / 4)):
+        profile = fit_profile([windows(*rows)], CITY, until)
+        assert profile.history(asked)[2, 0] * profile.free_flow_mph[0] == pytest.approx(expected, rel=0.02)
 
 
 def test_what_comes_after_training_is_not_seen():
@@ -104,7 +115,7 @@ def test_a_profile_cut_down_to_some_days_has_their_history_and_no_other():
     after = date.fromordinal(int(whole.days[-1]) + 30)
     of_memory = pickle.loads(pickle.dumps(whole.for_days([day, after])))
     for cut in (of_memory, Profile.from_bytes(whole.to_bytes(), [day, after])):
-        assert cut.counts.shape[0] == 1 and cut.profile_id == whole.profile_id
+        assert cut.weights.shape[0] == 1 and cut.profile_id == whole.profile_id
         for asked in (day, after):
             assert np.array_equal(cut.history(asked), whole.history(asked))
         with pytest.raises(ValueError, match="other days"):

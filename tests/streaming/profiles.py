@@ -24,6 +24,6 @@ def even_profile(city: City, cells: tuple[str, ...], train_until_utc: datetime) 
         latitude=centers[:, 0],
         longitude=centers[:, 1],
         days=np.array([week_before.toordinal()]),
-        counts=np.ones((1, SLOTS, len(cells))),
-        ratio_sums=0.8 * np.ones((1, SLOTS, len(cells))),
+        weights=np.ones((1, SLOTS, len(cells))),
+        weighted_ratios=0.8 * np.ones((1, SLOTS, len(cells))),
     )
