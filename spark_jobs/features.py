@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.core.broadcast import Broadcast
@@ -121,7 +122,7 @@ class Deriving:
                 for stretch in stretches_of_file:
                     windows = self._around(stretch, profile.city)
                     writer.write(stretch_features(windows, stretch, profile))
-                    done += windows.num_rows
+                    done += own_windows(windows, stretch)
             self.count(done)
             yield {"features": writer.part}
 
@@ -137,6 +138,12 @@ class Deriving:
 def reach(stretch: Stretch, city: City) -> tuple[int, int]:
     """First and end of the windows that the features and labels of a stretch depend on."""
     return stretch.first - city.steps(LOOKBACK_MINUTES) - 1, stretch.end + city.horizon_steps + 1
+
+
+def own_windows(windows: pa.Table, stretch: Stretch) -> int:
+    """How many of the ``windows`` are the stretch's own, and not of its ``reach`` alone: what is told as done."""
+    starts = windows.column("window_start_utc").cast(pa.int64()).to_numpy()
+    return int(np.count_nonzero((starts >= stretch.start_us) & (starts < stretch.end_us)))
 
 
 def stretch_features(windows: pa.Table, stretch: Stretch, profile: Profile) -> pa.Table:

@@ -1,11 +1,14 @@
 from datetime import date
 from itertools import pairwise
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from smartcity.city import City
+from spark_jobs.features import own_windows
 from spark_jobs.units import packed, stretches
 
 
@@ -33,3 +36,10 @@ def test_tasks_hold_every_item_once_in_order_and_none_is_overfull(weights):
     tasks = packed(list(enumerate(weights)), 100)
     assert [item for task in tasks for item in task] == list(range(len(weights)))
     assert all(len(task) == 1 or sum(weights[item] for item in task) <= 100 for task in tasks)
+
+
+def test_what_is_told_as_done_of_all_stretches_is_the_days_windows_once():
+    day = stretches(date(2016, 7, 4), 4, City())
+    starts = np.arange(day[0].first - 50, day[-1].end + 8) * day[0].window_us
+    windows = pa.table({"window_start_utc": pa.array(starts).cast(pa.timestamp("us", "UTC"))})
+    assert sum(own_windows(windows, stretch) for stretch in day) == 24 * 30
