@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,9 @@ SCORED_SPAN = timedelta(hours=24)
 UNSETTLED = timedelta(minutes=10)
 #: ``model_version`` of rows that were not forecast by a model.
 PERSISTENCE = "persistence"
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,7 @@ class LiveAccuracy:
         self._total = LiveScore()
         self._numbers = Numbers()
         self._records: dict[str, TrackRecord] = {}
+        self._scores: dict[datetime, TargetScore] = {}
 
     @property
     def total(self) -> LiveScore:
@@ -146,6 +150,15 @@ class LiveAccuracy:
         """Score of the model's forecasts for each cell, as of the last ``refresh``."""
         return self._records
 
+    def steps(self, step: timedelta) -> list[tuple[datetime, Score]]:
+        """The model's score of each step that has one, by the step's start, as of the last ``refresh``."""
+        found: dict[datetime, Score] = {}
+        for end, score in self._scores.items():
+            # A window that ends with a step belongs to that step.
+            start = EPOCH + (end - self._window - EPOCH) // step * step
+            found[start] = found.get(start, Score()) + score.live.model
+        return sorted((start, score) for start, score in found.items() if score.scored)
+
     def refresh(self) -> LiveScore:
         """Count the windows that ended since the last call."""
         with self._lock:
@@ -153,6 +166,7 @@ class LiveAccuracy:
             if newest is None:
                 self._settled.clear()
                 self._records = {}
+                self._scores = {}
                 self._total = LiveScore()
                 return self._total
             self._total = self._count(newest)
@@ -167,6 +181,7 @@ class LiveAccuracy:
                 scores[end] = score_target(connection, end - self._window, end, self._numbers)
         self._settled = {end: score for end, score in scores.items() if end <= newest - UNSETTLED}
         self._records = self._by_cell(list(scores.values()))
+        self._scores = scores
         model = sum((score.live.model for score in scores.values()), Score())
         unmodelled = sum((score.live.unmodelled for score in scores.values()), Score())
         return LiveScore(model, unmodelled)

@@ -22,7 +22,7 @@ from simple_websocket import Client, ConnectionClosed, ConnectionError
 
 from api.alertmodels import AlertList, CreatedRule, NewRule, Rules
 from api.modelcontrol import Rollback, RolledBack
-from api.models import CellDetail, CurrentTraffic, Health, Historical, Hotspots, Predictions, Stats
+from api.models import Accuracy, CellDetail, CurrentTraffic, Health, Historical, Hotspots, Predictions, Stats
 from api.problems import ProblemDetails
 from api.replaymodels import ReplayOrder, ReplayState
 from smartcity.messages import Snapshot, Update
@@ -104,6 +104,10 @@ class TrafficClient:
     def stats(self) -> Stats:
         """Figures of the running system."""
         return self._get(Stats, "/api/stats")
+
+    def accuracy(self) -> Accuracy:
+        """How good the live forecasts were over the last day."""
+        return self._get(Accuracy, "/api/accuracy")
 
     def current_traffic(
         self,

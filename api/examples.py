@@ -54,6 +54,12 @@ EXAMPLES: dict[str, Any] = {
         ],
         "next_cursor": None,
     },
+    "Accuracy": {
+        "step_minutes": 15,
+        "series": [
+            {"time_utc": "2025-12-06T10:30:00Z", "scored": 431, "accuracy": 0.803, "persistence_accuracy": 0.742}
+        ],
+    },
     "Historical": {"cell_id": None, "step_minutes": 15, "series": [_POINT], "next_cursor": None},
     "Hotspots": {
         "data_time_utc": "2025-12-06T10:48:00Z",

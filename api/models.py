@@ -36,6 +36,22 @@ class TrackRecord(BaseModel):
     persistence_accuracy: float = Field(description="The same rows, had nothing changed.")
 
 
+class AccuracyStep(BaseModel):
+    """How the forecasts fared that were for the windows of one step."""
+
+    time_utc: datetime = Field(description="Start of the step.")
+    scored: int = Field(description="Forecasts that came due in it, with the level before, foretold and after known.")
+    accuracy: float = Field(description="Share of them that came true.")
+    persistence_accuracy: float = Field(description="The same rows, had nothing changed.")
+
+
+class Accuracy(BaseModel):
+    """The live accuracy over time."""
+
+    step_minutes: int
+    series: list[AccuracyStep]
+
+
 class Prediction(BaseModel):
     """What is foretold for one cell, and what holds there now."""
 

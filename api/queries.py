@@ -168,7 +168,6 @@ class HotspotsQuery(PlaceFilter, AtQuery, Formatted):
     """Filters of /api/hotspots."""
 
     limit: int = Field(default=10, ge=1, le=500, description="At most this many.")
-    min_vehicles: int = Field(default=1, ge=0, le=1_000_000, description="Vehicles in the newest window.")
     level: Level | None = Field(default=None, description="Only cells at this level.", examples=["high"])
     cursor: WorstCursor | None = Field(default=None, description="`next_cursor` of the page before.")
 

@@ -1,5 +1,6 @@
 """The system about itself: health, figures, configuration, its own description."""
 
+from datetime import timedelta
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as package_version
 
@@ -10,11 +11,13 @@ from api import docs, openapi
 from api.context import Context
 from api.endpoint import endpoint, json_response
 from api.health import judge
-from api.models import Center, CityConfig, Config, Health, LevelsConfig, Links, Stats
+from api.models import Accuracy, AccuracyStep, Center, CityConfig, Config, Health, LevelsConfig, Links, Stats
 from api.queries import HealthQuery, Query
 from smartcity import levels
 
 blueprint = Blueprint("system", __name__)
+
+ACCURACY_STEP = timedelta(minutes=15)
 
 
 def _version() -> str:
@@ -62,6 +65,27 @@ def stats(context: Context, query: Query) -> Stats:
         delay_seconds=summary.delay_seconds,
         model_version=summary.model_version,
         websocket_clients=context.websocket_clients(),
+    )
+
+
+@endpoint(blueprint, "/api/accuracy", answer=Accuracy)
+def accuracy(context: Context, query: Query) -> Accuracy:
+    """How good the live forecasts were over the last 24 hours of event time, in steps of 15 minutes.
+
+    Of the model's forecasts; a step in which none came due is left out. All steps together make up `live_accuracy` of
+    `/api/stats`.
+    """
+    return Accuracy(
+        step_minutes=int(ACCURACY_STEP.total_seconds()) // 60,
+        series=[
+            AccuracyStep(
+                time_utc=start,
+                scored=score.scored,
+                accuracy=round(score.correct / score.scored, 4),
+                persistence_accuracy=round(score.persistence_correct / score.scored, 4),
+            )
+            for start, score in context.accuracy.steps(ACCURACY_STEP)
+        ],
     )
 
 

@@ -22,6 +22,7 @@ def test_answers_come_as_their_models(api: TrafficClient) -> None:
     assert api.hotspots(bbox=(-74.0, 40.74, -73.97, 40.77)).hotspots[0].cell.cell_id == FAST
     assert api.cell(SLOW).cell.level == "high"
     assert api.stats().cells == 3
+    assert api.accuracy().step_minutes == 15
 
 
 def test_a_server_that_is_away_is_asked_often_at_first_and_rarely_after_days() -> None:

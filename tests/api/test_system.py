@@ -30,7 +30,7 @@ def test_every_endpoint_answers_as_the_openapi_document_says(client: FlaskClient
     assert document["openapi"] == "3.1.0"
     assert set(document["paths"]) == {
         "/api/health", "/api/current-traffic", "/api/predictions", "/api/historical", "/api/hotspots",
-        "/api/cell/{cell_id}", "/api/stats", "/api/config",
+        "/api/cell/{cell_id}", "/api/stats", "/api/accuracy", "/api/config",
         "/api/alert-rules", "/api/alert-rules/{rule_id}", "/api/alerts", "/api/model/rollback", "/api/replay",
     }  # fmt: skip
     for path, item in document["paths"].items():
@@ -111,6 +111,18 @@ def test_stats_join_live_figures_with_those_of_the_lake(client: FlaskClient, con
     assert stats["scored_forecasts"] == 102
     assert stats["live_accuracy"] == pytest.approx((51 + 29) / 102, abs=1e-4)
     assert stats["persistence_accuracy"] == pytest.approx((51 + 43) / 102, abs=1e-4)
+
+
+def test_the_accuracy_over_time_adds_up_to_that_of_the_stats(client: FlaskClient) -> None:
+    series = client.get("/api/accuracy").json["series"]
+    # Two places in each of 51 windows, from 15:18 on.
+    assert [step["time_utc"] for step in series] == [
+        f"2026-03-03T{clock}:00Z" for clock in ("15:15", "15:30", "15:45", "16:00", "16:15", "16:30", "16:45")
+    ]
+    assert sum(step["scored"] for step in series) == 102
+    right = sum(step["scored"] * step["accuracy"] for step in series)
+    same = sum(step["scored"] * step["persistence_accuracy"] for step in series)
+    assert (right, same) == (pytest.approx(51 + 29, abs=0.1), pytest.approx(51 + 43, abs=0.1))
 
 
 def test_config_describes_the_city_the_levels_and_what_answers(client: FlaskClient, context: Context) -> None:

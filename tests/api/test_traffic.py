@@ -111,6 +111,13 @@ def test_a_hotspots_trend_is_the_change_of_its_ratio_over_half_an_hour(client: F
     assert [(one["cell"]["cell_id"], one["trend_ratio_30min"]) for one in worst] == [(FAST, -0.6)]
 
 
+def test_a_place_stays_a_hotspot_while_its_newest_window_is_too_young_to_have_a_vehicle(
+    client: FlaskClient, context: Context
+) -> None:
+    context.state.apply([scored(SLOW, -1, 0.35, "high", vehicles=0)])
+    assert client.get("/api/hotspots").json["hotspots"][0]["cell"]["cell_id"] == SLOW
+
+
 def test_hotspots_need_a_known_level_and_enough_vehicles(client: FlaskClient) -> None:
     assert QUIET not in str(client.get("/api/hotspots").json)
     assert client.get("/api/hotspots?min_vehicles=5").json["hotspots"] == []
