@@ -3,7 +3,7 @@ import { covers } from "../src/data/places";
 import { hullOutline } from "../src/map/hull";
 import { measuresIn } from "../src/data/units";
 import { describe, expect, it } from "vitest";
-import type { ScoredWindow } from "../src/data/messages";
+import type { Level, ScoredWindow } from "../src/data/messages";
 import { basemapStyle } from "../src/map/basemap";
 import { mapConfig } from "../src/map/config";
 import { inUnits, niceTop, placeFields, placeRows, placeTooltip, HEADING, PLACES, SELECTION, vehicleFields, vehicleRow } from "../src/map/rows";
@@ -151,12 +151,18 @@ describe("the first view", () => {
 describe("where the city is", () => {
   const bounds = { south: 40, west: -75, north: 41, east: -73 };
   const ids = Array.from({ length: 40 }, (_, i) => String(i));
-  const cells = new Map(ids.map((id) => [id, cell]));
+  const city = (levelOf: (index: number) => Level) =>
+    ({ ...EMPTY_CITY, cells: new Map(ids.map((id, index) => [id, { ...cell, cell_id: id, level: levelOf(index) }])) });
   const center = (id: string) => ({ latitude: 40.5 + Number(id) / 1000, longitude: -74 + Number(id) / 1000 });
 
   it("is where its places are while no vehicle is known", () => {
-    expect(cityBounds({ ...EMPTY_CITY, cells }, center, bounds).south).toBeCloseTo(40.502);
-    expect(cityBounds({ ...EMPTY_CITY, cells }, undefined, bounds)).toBe(bounds);
+    expect(cityBounds(city(() => "low"), center, bounds).south).toBeCloseTo(40.502);
+    expect(cityBounds(city(() => "low"), undefined, bounds)).toBe(bounds);
+  });
+
+  it("is where levels are known, unless those are few", () => {
+    expect(cityBounds(city((index) => (index < 20 ? "unknown" : "high")), center, bounds).south).toBeCloseTo(40.521);
+    expect(cityBounds(city((index) => (index < 35 ? "unknown" : "high")), center, bounds).south).toBeCloseTo(40.502);
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Level, Prediction, ScoredWindow, SeriesPoint } from "../src/data/messages";
-import { played, standsFor, stepped, type Past } from "../src/data/moment";
+import { nearestEnd, played, standsFor, stepped, type Past } from "../src/data/moment";
 import { cityAt, errorLevel, outcomesOf } from "../src/data/past";
 
 const MINUTE = 60_000;
@@ -22,6 +22,12 @@ describe("steps in time", () => {
 
   it("of a moment between windows go by windows", () => {
     expect(stepped({ ...standing, at: ten + MINUTE }, -1, 2, ten + 60 * MINUTE).at).toBe(ten - 2 * MINUTE);
+  });
+});
+
+describe("a click on the chart", () => {
+  it("is for the window whose end is nearest", () => {
+    expect([nearestEnd(ten + 59_000, 2), nearestEnd(ten + 61_000, 2)]).toEqual([ten, ten + 2 * MINUTE]);
   });
 });
 

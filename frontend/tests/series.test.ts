@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { CitySummary, SeriesPoint } from "../src/data/messages";
-import { congestionColumns, historyPath, recent, sparkline } from "../src/data/series";
+import type { Accuracy, CitySummary, SeriesPoint } from "../src/data/messages";
+import { accuracyUntil, congestionColumns, historyPath, recent, sparkline } from "../src/data/series";
 
 const point = (time_utc: string, share_high: number | null, forecast_share_high: number | null): SeriesPoint =>
   ({ time_utc, share_high, forecast_share_high }) as SeriesPoint;
@@ -9,18 +9,38 @@ const at = (time: string): number => Date.parse(time) / 1000;
 describe("congestionColumns", () => {
   const lengths = { windowMinutes: 2, leadMinutes: 16 };
 
-  it("sets the live value at its window's start and the forecast at the start of the window it is for", () => {
+  it("sets values at the end of their window, as the clocks on the page have it, and the forecast at the end of the window it is for", () => {
     const summary = { data_time_utc: "2026-03-03T17:04:00Z", congested_share: 0.2, forecast_congested_share: 0.3 } as CitySummary;
     expect(congestionColumns([point("2026-03-03T17:00:00Z", 0.1, 0.15)], summary, lengths)).toEqual([
-      [at("2026-03-03T17:00:00Z"), at("2026-03-03T17:02:00Z"), at("2026-03-03T17:18:00Z")],
+      [at("2026-03-03T17:02:00Z"), at("2026-03-03T17:04:00Z"), at("2026-03-03T17:20:00Z")],
       [0.1, 0.2, null],
       [0.15, null, 0.3],
     ]);
   });
 
+  it("draws through the window before the newest while the history has it not yet, and breaks where data are missing", () => {
+    const summary = { data_time_utc: "2026-03-03T17:08:00Z", congested_share: 0.2, forecast_congested_share: null } as CitySummary;
+    const points = [point("2026-03-03T17:00:00Z", 0.1, 0.1), point("2026-03-03T17:02:00Z", null, 0.1), point("2026-03-03T17:04:00Z", null, 0.1)];
+    expect(congestionColumns(points, summary, lengths)[1]).toEqual([0.1, null, undefined, 0.2]);
+  });
+
   it("puts points in order of time and drops times it can't read", () => {
     const points = [point("2026-03-03T17:02:00Z", 0.2, null), point("?", 0.9, 0.9), point("2026-03-03T17:00:00Z", 0.1, null)];
     expect(congestionColumns(points, null, lengths)[1]).toEqual([0.1, 0.2]);
+  });
+});
+
+describe("accuracyUntil", () => {
+  const step = (time: string, accuracy: number): object => ({ time_utc: `2026-03-03T${time}:00Z`, accuracy });
+  const accuracy = { step_minutes: 15, series: [step("16:30", 0.7), step("16:45", 0.8)] } as Accuracy;
+
+  it("is all there is while live", () => {
+    expect(accuracyUntil(accuracy, null)).toEqual([0.7, 0.8]);
+  });
+
+  it("ends with the last step that was over at a past moment", () => {
+    expect(accuracyUntil(accuracy, "2026-03-03T16:58:00Z")).toEqual([0.7]);
+    expect(accuracyUntil(accuracy, "2026-03-03T17:00:00Z")).toEqual([0.7, 0.8]);
   });
 });
 

@@ -4,8 +4,8 @@ import { isFiltering, passes, toggled, type Filter } from "../data/filter";
 import { dateAndClock } from "../data/format";
 import { useNamer } from "../data/geography";
 import { isoOf, LIVE_LAYERS, linkText, parseLink, type MapLayer } from "../data/link";
-import type { Config, Hotspot, Level, ScoredWindow, SeriesPoint } from "../data/messages";
-import { FASTEST, windowEnd, type Moment } from "../data/moment";
+import type { Accuracy, Config, Hotspot, Level, ScoredWindow, SeriesPoint } from "../data/messages";
+import { FASTEST, nearestEnd, type Moment } from "../data/moment";
 import { levelOn } from "../data/past";
 import { historyPath } from "../data/series";
 import { EMPTY_CITY, type CityState } from "../data/state";
@@ -36,6 +36,7 @@ const HISTORY_HOURS = 6;
 /** More than are shown where a filter leaves some out. */
 const HOTSPOTS_ASKED = { all: 20, filtered: 500 };
 const NO_SERIES: SeriesPoint[] = [];
+const NO_ACCURACY: Accuracy = { step_minutes: 15, series: [] };
 /** A link is written this long after the view came to rest. */
 const LINK_MS = 400;
 
@@ -68,6 +69,8 @@ export function Dashboard(): JSX.Element {
   );
   const series = history.data?.series ?? NO_SERIES;
 
+  const accuracy = usePolled<Accuracy>(hasData ? "/api/accuracy" : null, HISTORY_SECONDS).data ?? NO_ACCURACY;
+
   // A pause keeps what is on the screen, vehicles too; only another moment is asked of the API.
   const held = useRef<{ at: number; city: CityState } | null>(null);
   const isHeld = moment !== null && held.current?.at === moment.at;
@@ -99,7 +102,7 @@ export function Dashboard(): JSX.Element {
   const toggle = useCallback((level: Level) => setFilter((old) => toggled(old, level)), []);
   const goTo = useCallback(
     (seconds: number) => {
-      const ends = windowEnd(seconds * 1_000, windowMinutes) + windowMinutes * 60_000;
+      const ends = nearestEnd(seconds * 1_000, windowMinutes);
       if (newest !== null && ends < newest) move({ at: ends, playing: false, rate: moment?.rate ?? FASTEST });
     },
     [newest, windowMinutes, moment?.rate, move],
@@ -159,7 +162,7 @@ export function Dashboard(): JSX.Element {
               {texts.header.theme[theme]}
             </button>
           </header>
-          <Kpis summary={summary} series={series} horizonMinutes={horizon} placeKind={config?.city.place_kind ?? "h3"} past={moment !== null && !isHeld} />
+          <Kpis summary={summary} series={series} accuracy={accuracy} horizonMinutes={horizon} placeKind={config?.city.place_kind ?? "h3"} past={moment !== null && !isHeld} />
           {config && hasData ? (
             <TimeBar
               moment={moment}

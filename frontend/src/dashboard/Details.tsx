@@ -47,7 +47,7 @@ export function Details({ cellId, live, at, outcome, config, nameOf, onClose }: 
       </header>
       {cell ? <State cell={cell} outcome={outcome} zone={zone} kind={config.city.place_kind} /> : <p className="muted">{answer.error ? texts.details.gone : texts.loading}</p>}
       <Record cellId={cellId} />
-      <History history={details?.history ?? null} cell={cell} zone={zone} failed={answer.error !== null} />
+      <History history={details?.history ?? null} cell={cell} windowMinutes={config.city.window_minutes} zone={zone} failed={answer.error !== null} />
     </section>
   );
 }
@@ -144,17 +144,18 @@ function Probabilities({ forecast }: { forecast: Forecast }): JSX.Element {
 interface HistoryProps {
   history: SeriesPoint[] | null;
   cell: ScoredWindow | undefined;
+  windowMinutes: number;
   zone: string;
   failed: boolean;
 }
 
 const HOURS_SHOWN = 3;
 
-function History({ history, cell, zone, failed }: HistoryProps): JSX.Element {
+function History({ history, cell, windowMinutes, zone, failed }: HistoryProps): JSX.Element {
   const colors = DRAWN[useContext(ThemeContext)];
   const measures = useMeasures();
   const title = texts.details.history(measures.speedUnit);
-  const columns = useMemo(() => shownIn(measures, speedColumns(history ?? [], cell)), [history, cell, measures]);
+  const columns = useMemo(() => shownIn(measures, speedColumns(history ?? [], cell, windowMinutes)), [history, cell, windowMinutes, measures]);
   const lines = useMemo(
     () => [
       { label: texts.details.speed, stroke: colors.speed, width: 1.8, value: speed, points: { show: false } },
@@ -188,21 +189,16 @@ function speed(_plot: unknown, value: number | null | undefined): string {
 }
 
 function shownIn({ shown }: Measures, [times, ...lines]: Columns): Columns {
-  return [times, ...lines.map((line) => line.map((value) => (value === null ? null : shown(value))))];
+  return [times, ...lines.map((line) => line.map((value) => (value == null ? value : shown(value))))];
 }
 
-/** Time, speed seen, free flow, speed expected; the live state continues the history. */
-function speedColumns(history: readonly SeriesPoint[], cell: ScoredWindow | undefined): Columns {
+/** Time at the window's end, speed seen, free flow, speed expected; the live state continues the history. */
+function speedColumns(history: readonly SeriesPoint[], cell: ScoredWindow | undefined, windowMinutes: number): Columns {
   const rows = new Map<number, [number | null, number | null]>();
-  for (const point of history) rows.set(Date.parse(point.time_utc) / 1000, [point.avg_speed_mph, null]);
+  for (const point of history) rows.set(Date.parse(point.time_utc) / 1000 + windowMinutes * 60, [point.avg_speed_mph, null]);
   if (cell) {
-    // As in the history, a window stands at its start.
-    const start = Date.parse(cell.window_start_utc) / 1000;
-    rows.set(start, [cell.avg_speed_mph, null]);
-    if (cell.forecast?.expected_speed_mph != null) {
-      const length = Date.parse(cell.window_end_utc) / 1000 - start;
-      rows.set(Date.parse(cell.forecast.for_utc) / 1000 - length, [null, cell.forecast.expected_speed_mph]);
-    }
+    rows.set(Date.parse(cell.window_end_utc) / 1000, [cell.avg_speed_mph, null]);
+    if (cell.forecast?.expected_speed_mph != null) rows.set(Date.parse(cell.forecast.for_utc) / 1000, [null, cell.forecast.expected_speed_mph]);
   }
   const all = [...rows.keys()].filter(Number.isFinite).sort((a, b) => a - b);
   const from = (all.at(-1) ?? 0) - HOURS_SHOWN * 3600;

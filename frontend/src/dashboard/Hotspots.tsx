@@ -1,5 +1,6 @@
 import { percent } from "../data/format";
 import type { Namer } from "../data/geography";
+import { losesTime } from "../data/hotspots";
 import type { Hotspot, ScoredWindow } from "../data/messages";
 import { shortId } from "../data/places";
 import { useMeasures } from "../data/units";
@@ -22,7 +23,10 @@ const MOST_ROWS = 20;
 
 export function Hotspots({ hotspots, cells, nameOf, selected, horizonMinutes, shows, filtering, onSelect }: HotspotsProps): JSX.Element {
   // The rank is the API's; the figures are the newest known.
-  const listed = hotspots?.map((hotspot) => ({ ...hotspot, now: cells.get(hotspot.cell.cell_id) ?? hotspot.cell })).filter(({ now }) => shows(now)) ?? null;
+  const listed =
+    hotspots
+      ?.map((hotspot) => ({ ...hotspot, now: cells.get(hotspot.cell.cell_id) ?? hotspot.cell }))
+      .filter(({ now }) => shows(now) && (filtering || losesTime(now))) ?? null;
   return (
     <section className="panel hotspots" aria-label={texts.hotspots.title}>
       <h2>

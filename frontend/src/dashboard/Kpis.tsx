@@ -1,7 +1,7 @@
 import { useEffect, useState, type ReactNode } from "react";
 import { count, percent, points, seconds, shortCount } from "../data/format";
-import type { CitySummary, PlaceKind, SeriesPoint } from "../data/messages";
-import { recent, sparkline } from "../data/series";
+import type { Accuracy, CitySummary, PlaceKind, SeriesPoint } from "../data/messages";
+import { accuracyUntil, recent, sparkline } from "../data/series";
 import { useMeasures } from "../data/units";
 import { LEVEL_COLORS } from "../palette";
 import { texts } from "../texts";
@@ -38,20 +38,23 @@ function Card({ label, value, unit, note, testId, trend = [], color = "#7f93aa" 
 interface KpisProps {
   summary: CitySummary | null;
   series: SeriesPoint[];
+  /** How the forecasts fared over the last day. */
+  accuracy: Accuracy;
   horizonMinutes: number;
   placeKind: PlaceKind;
   /** Whether a past moment is shown: its forecasts were all made then, and nothing is counted. */
   past: boolean;
 }
 
-export function Kpis({ summary, series, horizonMinutes, placeKind, past }: KpisProps): JSX.Element {
+export function Kpis({ summary, series, accuracy, horizonMinutes, placeKind, past }: KpisProps): JSX.Element {
   const known = texts.kpi;
   const { speed, speedUnit } = useMeasures();
   const now = summary?.congested_share ?? null;
   const then = summary?.forecast_congested_share ?? null;
   const checked = summary && summary.live_accuracy !== null;
-  const accuracyTrend = useTrail(past ? null : summary?.live_accuracy, summary);
+  const sensorsTrend = useTrail(past ? null : summary?.cells_known, summary);
   const eventsTrend = useTrail(past ? null : summary?.events_per_second, summary);
+  const delayTrend = useTrail(past ? null : summary?.delay_seconds, summary);
   return (
     <div className="kpis">
       {placeKind === "h3" ? (
@@ -68,6 +71,7 @@ export function Kpis({ summary, series, horizonMinutes, placeKind, past }: KpisP
           value={count(summary?.cells_known)}
           note={summary ? known.sensorsNote(summary.cells_unknown) : texts.loading}
           testId="kpi-sensors"
+          trend={past ? [] : sensorsTrend}
         />
       )}
       <Card
@@ -99,22 +103,27 @@ export function Kpis({ summary, series, horizonMinutes, placeKind, past }: KpisP
         value={percent(summary?.live_accuracy, 1)}
         note={
           checked ? (
-            <>
-              {known.accuracyCount(shortCount(summary.scored_forecasts))} · {known.accuracyNote(percent(summary.persistence_accuracy, 1))}
-            </>
+            <span title={known.accuracyTitle}>{known.accuracyNote(shortCount(summary.scored_forecasts), percent(summary.persistence_accuracy, 1))}</span>
           ) : (
             past ? known.accuracyPastWaiting(horizonMinutes) : known.accuracyWaiting(horizonMinutes)
           )
         }
         testId="kpi-accuracy"
-        trend={accuracyTrend}
+        trend={accuracyUntil(accuracy, past ? (summary?.data_time_utc ?? null) : null)}
       />
       <Card
         label={known.events}
         value={shortCount(summary?.events_per_second == null ? null : Math.round(summary.events_per_second))}
-        note={past ? known.eventsPast : known.eventsNote(seconds(summary?.delay_seconds))}
+        note={past ? known.countedLive : known.eventsNote[placeKind]}
         testId="kpi-events"
-        trend={eventsTrend}
+        trend={past ? [] : eventsTrend}
+      />
+      <Card
+        label={known.delay}
+        value={seconds(summary?.delay_seconds)}
+        note={past ? known.countedLive : known.delayNote}
+        testId="kpi-delay"
+        trend={past ? [] : delayTrend}
       />
     </div>
   );

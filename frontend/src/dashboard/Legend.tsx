@@ -6,12 +6,14 @@ import { LEVEL_NAMES, texts } from "../texts";
 interface LegendProps {
   config: Config;
   layer: MapLayer;
+  /** Whether vehicles are on the map. */
+  vehicles: boolean;
   hidden: readonly Level[];
   onToggle: (level: Level) => void;
 }
 
 /** What colour and height mean; the thresholds come from the API. A level that is clicked leaves the map, or comes back. */
-export function Legend({ config, layer, hidden, onToggle }: LegendProps): JSX.Element {
+export function Legend({ config, layer, vehicles, hidden, onToggle }: LegendProps): JSX.Element {
   const { low_from_ratio: lowFrom, high_below_ratio: highBelow, min_vehicles: fewest } = config.levels;
   const { place_kind: kind, horizon_minutes: minutes } = config.city;
   const meaning = {
@@ -38,7 +40,7 @@ export function Legend({ config, layer, hidden, onToggle }: LegendProps): JSX.El
         })}
       </ul>
       <p>
-        {texts.map.legend[layer](minutes)} {texts.map.legendShape[kind]} {kind === "h3" ? texts.map.legendVehicles : null}
+        {texts.map.legend[layer](minutes)} {texts.map.legendShape[kind]} {vehicles ? texts.map.legendVehicles : null}
       </p>
     </aside>
   );

@@ -81,7 +81,7 @@ export function MapPanel(props: MapPanelProps): JSX.Element {
             <button type="button" className="panel-toggle" aria-pressed={panel} data-testid="panel-toggle" title={texts.map.panelTitle} onClick={() => setPanel((open) => !open)}>
               {texts.map.panel}
             </button>
-            <Legend config={config} layer={layer} hidden={hidden} onToggle={onToggle} />
+            <Legend config={config} layer={layer} vehicles={city.vehicles.size > 0} hidden={hidden} onToggle={onToggle} />
             <p className="map-hint">{texts.map.hint}</p>
           </MapBoundary>
         </>

@@ -172,6 +172,19 @@ export interface CellDetails {
   history: SeriesPoint[];
 }
 
+/** How the forecasts fared that were for the windows of one step. */
+export interface AccuracyStep {
+  time_utc: string;
+  scored: number;
+  accuracy: number;
+  persistence_accuracy: number;
+}
+
+export interface Accuracy {
+  step_minutes: number;
+  series: AccuracyStep[];
+}
+
 export interface Stats {
   trips: number | null;
   positions: number | null;

@@ -20,6 +20,11 @@ export function windowEnd(ms: number, windowMinutes: number): number {
   return Math.floor(ms / window) * window;
 }
 
+/** The end of a window that is nearest to `ms`: where a chart has its point. */
+export function nearestEnd(ms: number, windowMinutes: number): number {
+  return windowEnd(ms + (windowMinutes * 60_000) / 2, windowMinutes);
+}
+
 /** So many windows on or back from what is shown, standing; never past the newest. */
 export function stepped(moment: Moment, windows: number, windowMinutes: number, newest: number): Past {
   const from = moment?.at ?? newest;

@@ -1,9 +1,9 @@
 /** Series for the charts: the API's history, continued with what the live summary says. */
 import { isoOf } from "./link";
-import type { CitySummary, SeriesPoint } from "./messages";
+import type { Accuracy, CitySummary, SeriesPoint } from "./messages";
 
-/** Columns as uPlot takes them: times in seconds, then one array per line. */
-export type Columns = [number[], ...(number | null)[][]];
+/** Columns as uPlot takes them: times in seconds, then one array per line. A line breaks at null and goes on through undefined. */
+export type Columns = [number[], ...(number | null | undefined)[][]];
 
 const MINUTE_MS = 60_000;
 
@@ -27,23 +27,25 @@ export interface Lengths {
   leadMinutes: number;
 }
 
-/** Share of congested places, seen and foretold, by the start of the window; the summary's newest values come last. */
+/** Share of congested places, seen and foretold, by the end of the window, as clocks on the page have it; the summary's newest values come last. */
 export function congestionColumns(series: readonly SeriesPoint[], summary: CitySummary | null, lengths: Lengths): Columns {
-  const seen = new Map<number, number | null>();
+  const seen = new Map<number, number | null | undefined>();
   const foretold = new Map<number, number | null>();
   for (const point of series) {
-    const at = Date.parse(point.time_utc) / 1000;
+    const at = Date.parse(point.time_utc) / 1000 + lengths.windowMinutes * 60;
     seen.set(at, point.share_high);
     foretold.set(at, point.forecast_share_high);
   }
   if (summary?.data_time_utc) {
-    // The history names a window by its start, the summary by its end.
-    const now = Date.parse(summary.data_time_utc) / 1000 - lengths.windowMinutes * 60;
+    const now = Date.parse(summary.data_time_utc) / 1000;
+    // The history is asked for now and then: the window before the newest may not be in it yet.
+    const before = now - lengths.windowMinutes * 60;
+    if ((seen.get(before) ?? null) === null) seen.set(before, undefined);
     if (summary.congested_share !== null) seen.set(now, summary.congested_share);
     if (summary.forecast_congested_share !== null) foretold.set(now + lengths.leadMinutes * 60, summary.forecast_congested_share);
   }
   const times = [...new Set([...seen.keys(), ...foretold.keys()])].filter(Number.isFinite).sort((a, b) => a - b);
-  return [times, times.map((at) => seen.get(at) ?? null), times.map((at) => foretold.get(at) ?? null)];
+  return [times, times.map((at) => (seen.has(at) ? seen.get(at) : null)), times.map((at) => foretold.get(at) ?? null)];
 }
 
 /** The last `length` values that are there, oldest first. */
@@ -52,6 +54,12 @@ export function recent(series: readonly SeriesPoint[], pick: (point: SeriesPoint
     .map(pick)
     .filter((value): value is number => value !== null && Number.isFinite(value))
     .slice(-length);
+}
+
+/** Shares of forecasts that came true, oldest first; of the steps that were over at a past moment. */
+export function accuracyUntil({ step_minutes: minutes, series }: Accuracy, atUtc: string | null): number[] {
+  const at = atUtc === null ? Infinity : Date.parse(atUtc);
+  return series.filter((step) => Date.parse(step.time_utc) + minutes * MINUTE_MS <= at).map((step) => step.accuracy);
 }
 
 /** Path of a sparkline in a box of `width` × `height`; empty below two values. */

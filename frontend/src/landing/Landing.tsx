@@ -10,6 +10,8 @@ import { CityCanvas } from "../shared/CityCanvas";
 
 const STATS_SECONDS = 5;
 const CONFIG_RETRY_SECONDS = 3;
+/** Until the installation has said what it does. */
+const [HORIZON_MINUTES, WINDOW_MINUTES] = [15, 2];
 
 export function Landing(): JSX.Element {
   const { data: config } = usePolled<Config>("/api/config", CONFIG_RETRY_SECONDS, true);
@@ -33,7 +35,7 @@ export function Landing(): JSX.Element {
             </nav>
           </header>
           <div className="pitch">
-            <h1>{known.tagline}</h1>
+            <h1>{known.tagline(config?.city.horizon_minutes ?? HORIZON_MINUTES)}</h1>
             <p>{known.lead}</p>
             <div className="actions">
               <a className="primary" href="/dashboard" data-testid="launch">
@@ -52,11 +54,12 @@ export function Landing(): JSX.Element {
         <section className="way">
           <h2>{known.pathTitle}</h2>
           <ol>
-            {known.path.map((step) => (
+            {known.path(config?.city.window_minutes ?? WINDOW_MINUTES).map((step) => (
               <li key={step.name}>
                 <b>{step.name}</b>
                 <span>{step.tool}</span>
                 <p>{step.text}</p>
+                {config ? <Links links={config.links} only={step.open} /> : null}
               </li>
             ))}
           </ol>

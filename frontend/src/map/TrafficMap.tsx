@@ -10,8 +10,9 @@ import type { CityState } from "../data/state";
 import type { Grid, Namer } from "../data/geography";
 import { useMeasures } from "../data/units";
 import { basemapStyle, creditsOf, useGround } from "./basemap";
-import { mapConfig, SELECTION_LAYER, themeLooks, VEHICLE_LAYER } from "./config";
+import { mapConfig, SELECTION_LAYER, SENSOR_LAYER_TYPE, themeLooks, VEHICLE_LAYER, VEHICLE_LAYER_TYPE } from "./config";
 import { THEMES, type Theme } from "../palette";
+import { texts } from "../texts";
 import { hullOutline } from "./hull";
 import { createMapStore, KeplerMap, MAP_ID } from "./kepler";
 import { raiseTop } from "./placeLayers";
@@ -162,6 +163,7 @@ export default function TrafficMap(props: TrafficMapProps): JSX.Element {
             mapStylesReplaceDefault
             readOnly={!panel}
             theme={KEPLER_THEME}
+            localeMessages={KEPLER_WORDS}
           />
         </Provider>
       ) : null}
@@ -180,9 +182,12 @@ const Map = KeplerMap as unknown as ComponentType<{
   mapStylesReplaceDefault: boolean;
   readOnly: boolean;
   theme: object;
+  localeMessages: object;
 }>;
 
 const KEPLER_THEME = { fontFamily: "inherit", tooltipBg: "#0d1620", tooltipColor: "#dfe8f2" };
+
+const KEPLER_WORDS = { en: { [`layer.type.${VEHICLE_LAYER_TYPE}`]: texts.map.layerTypes.vehicle, [`layer.type.${SENSOR_LAYER_TYPE}`]: texts.map.layerTypes.sensor } };
 
 interface LayersState {
   keplerGl: Record<string, { visState: { layers: { id: string; config: { isVisible: boolean } }[]; filters: RangeFilter[] }; mapState: Partial<View> }>;

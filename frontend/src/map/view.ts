@@ -1,5 +1,5 @@
 /** Where the map looks at first. */
-import type { Bounds } from "../data/messages";
+import type { Bounds, ScoredWindow } from "../data/messages";
 import type { Point } from "../data/places";
 import type { CityState } from "../data/state";
 
@@ -30,13 +30,12 @@ export function busyBounds(points: readonly { latitude: number; longitude: numbe
   return south < north && west < east ? { south, west, north, east } : fallback;
 }
 
-/** Where the city is busy: where its vehicles are; where none are known, its places. */
+/** Where the city is busy: where its vehicles are; where none are known, as of the past, the places of a known level. */
 export function cityBounds(city: CityState, center: ((cellId: string) => Point | null) | undefined, fallback: Bounds): Bounds {
   if (city.vehicles.size > 0) return busyBounds([...city.vehicles.values()], fallback);
-  return busyBounds(
-    [...city.cells.keys()].flatMap((cellId) => center?.(cellId) ?? []),
-    fallback,
-  );
+  const centers = (cells: ScoredWindow[]): Point[] => cells.flatMap((cell) => center?.(cell.cell_id) ?? []);
+  const cells = [...city.cells.values()];
+  return busyBounds(centers(cells.filter((cell) => cell.level !== "unknown")), busyBounds(centers(cells), fallback));
 }
 
 /** A view in which `bounds` fills a map of `width` × `height` pixels; tilted where places have a height to be seen. */

@@ -1,11 +1,14 @@
 import type { Config } from "../data/messages";
 import { texts } from "../texts";
 
-/** Links to the services that run; an address that is no web address is left out. */
-export function Links({ links }: { links: Config["links"] }): JSX.Element {
+type Page = keyof Config["links"];
+const PAGES: readonly Page[] = ["api_docs", "mlflow", "airflow", "data_docs", "kafka_ui"];
+
+/** Links to the services that run, `only` to these; an address that is no web address is left out. */
+export function Links({ links, only = PAGES }: { links: Config["links"]; only?: readonly Page[] }): JSX.Element {
   return (
     <>
-      {(["api_docs", "mlflow", "airflow", "data_docs", "kafka_ui"] as const).map((key) => {
+      {only.map((key) => {
         const address = links[key];
         return address && /^(https?:\/\/|\/)/.test(address) ? (
           <a key={key} href={address} target="_blank" rel="noreferrer">
