@@ -11,11 +11,12 @@ from playwright.sync_api import Browser
 from benchmarks._browser import chromium
 from smartcity.services.ports import free_port
 from smartcity.services.system import CHROMIUM
+from tests.e2e.recorded import empty, recorded
 from tests.integration.conftest import broker_jars, kafka_broker, service_settings
 from tests.integration.processes import running, wait_for
 from tests.integration.test_api_kafka import live
 
-__all__ = ["broker_jars", "kafka_broker", "service_settings"]
+__all__ = ["broker_jars", "empty", "kafka_broker", "recorded", "service_settings"]
 
 
 @pytest.fixture(scope="module")

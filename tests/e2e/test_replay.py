@@ -14,6 +14,7 @@ from smartcity import columns
 from smartcity.lake import Dataset
 from smartcity.services.ports import free_port
 from smartcity.settings import Settings
+from tests.e2e.axe import serious
 from tests.integration.processes import running, wait_for
 from tests.integration.test_api_kafka import live
 
@@ -71,6 +72,8 @@ def test_the_simulation_is_paused_sped_up_and_sent_elsewhere_with_the_token(dash
 
     replay.get_by_label("API token").fill(TOKEN)
     replay.get_by_role("button", name="Unlock").click()
+    expect(replay.get_by_role("button", name="Pause the simulation")).to_be_visible()
+    assert serious(dashboard) == []
     replay.get_by_role("button", name="Pause the simulation").click()
     expect(replay).to_have_attribute("data-state", "paused")
     expect(replay.locator("summary")).not_to_contain_text("not carried out yet")
