@@ -7,6 +7,9 @@
 `.parquet` as published; copy under another ending and rename when complete), and moves them to `done/` when they are in
 the lake. With no new file and nothing left over from a run before, it has nothing to do and skips.
 
+**Fetches** first what is new where `TRAFFIC_DOWNLOAD` names the publisher's files: each month once, checked, and
+continued where a try before broke off.
+
 **By hand** press *Trigger*. Without dates it processes all days of the data set again; with dates, those days.
 A run replaces whole days: running it twice gives the same lake.
 
@@ -14,6 +17,7 @@ A run replaces whole days: running it twice gives the same lake.
 
 | task | what it means | what to do |
 |---|---|---|
+| `download_new_files` | the publisher does not answer, or a checksum differs; what came is kept | clear the task |
 | `clean` | a file cannot be read as what it claims to be; the log names file and row | repair or remove the file |
 | `gate_…` | a rule of the log is broken: column, share, examples; Data Docs has the page | mend the source (1) |
 | `positions`, `windows`, `features` | a Spark job; its own error is the last in the log | see `docs/runbook.md` |
@@ -46,7 +50,7 @@ from wiring import (
     tell_of_features,
 )
 
-from smartcity import inbox
+from smartcity import download, inbox
 from smartcity.errors import MissingDataError
 from smartcity.lake import Dataset
 
@@ -67,7 +71,7 @@ with DAG(
     params={
         **days_asked(),
         "zones": Param(
-            None,
+            SETTINGS.zones or None,
             type=["null", "string"],
             title="Zone polygons",
             description="Shapefile for trip files with location ids instead of coordinates.",
@@ -75,6 +79,16 @@ with DAG(
         "accept": rules_to_accept(),
     },
 ) as dag:
+
+    @task
+    def download_new_files(params: dict[str, Any], dag_run: Any) -> None:
+        """The months that the publisher has and the inbox never had, up to the run's own."""
+        if params["dataset"] != SETTINGS.dataset:
+            print(f"nothing is fetched: the publisher's files are for {SETTINGS.dataset}, not for {params['dataset']}")
+            return
+        until = dag_run.run_after.astimezone(SETTINGS.city.zone).date()
+        fetched = download.fetch_new(SETTINGS, inbox.folder(SETTINGS, SETTINGS.dataset), until)
+        print(f"fetched {len(fetched)} files, {sum(file.size for file in fetched):,} bytes")
 
     @task.short_circuit(ignore_downstream_trigger_rules=False)
     def find_new_files(params: dict[str, Any]) -> list[str]:
@@ -116,6 +130,8 @@ with DAG(
         tell_of_features(days, outlet_events)
 
     found = find_new_files()
+    if SETTINGS.download:
+        download_new_files() >> found
     gate_raw = gate("raw", words={**ACCEPT, "--dataset": "{{ params.dataset }}", "--zones": "{{ params.zones or '' }}"})
     clean = spark_job("clean", found, inlets=[FILES], outlets=[TRIPS])
     days = choose_days()

@@ -1,6 +1,6 @@
 """The days a gate looks at, and what is usual for such a day."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from statistics import median
@@ -54,6 +54,25 @@ def to_usual(day: date, figures: Mapping[date, float]) -> float:
 def row_counts(table: Table) -> dict[date, float]:
     """Published rows per day, from the manifest."""
     return {date.fromisoformat(day): float(part.rows) for day, part in table.manifest().partitions.items()}
+
+
+def outdated_sources(dataset: Dataset, table: Table) -> dict[date, float]:
+    """Of each day of a table, how many of the days that it was made from have been made anew since, or are gone."""
+    found: dict[date, float] = {}
+    versions: dict[str, str] = {}
+    for source in (dataset.trips, dataset.positions, dataset.windows):
+        versions |= source.versions(source.dates())
+    names = tuple(f"{name}/" for name in ("trips", "positions", "windows"))
+    for day, partition in table.manifest().partitions.items():
+        made_from = {name: run for name, run in partition.made_from.items() if name.startswith(names)}
+        found[date.fromisoformat(day)] = float(sum(versions.get(name) != run for name, run in made_from.items()))
+    return found
+
+
+def days_missing_before(day: date, published: Collection[date]) -> float:
+    """How many days lie between ``day`` and the published one before it; 0 where there is none near."""
+    before = [other for other in published if day - COMPARE_WITHIN <= other < day]
+    return float((day - max(before)).days - 1) if before else 0.0
 
 
 def whole_days(dataset: Dataset, counts: Mapping[date, float]) -> dict[date, float]:

@@ -15,6 +15,10 @@ class InputError(TrafficError):
     """A file given by the user cannot be read as what it claims to be; names the file and, if known, the row."""
 
 
+class DownloadError(TrafficError):
+    """A publisher's file cannot be had whole, or is not the one that its checksum says; says what the next try does."""
+
+
 class SchemaMismatchError(TrafficError):
     """A table lacks a column, or a column has another type, than the contract in ``smartcity.columns``."""
 

@@ -24,6 +24,20 @@ class Settings(BaseSettings):
     dataset: str = Field(default="city", description="The data set that jobs, replay and training use by default.")
     city: City = Field(default=City(), description="Default city for new data sets; fields as TRAFFIC_CITY__NAME.")
 
+    download: str = Field(
+        default="",
+        description="Address of the publisher's files, {year} and {month} in it; the nightly run fetches new ones.",
+    )
+    download_from: str = Field(
+        default="2025-01", pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="The first month to fetch."
+    )
+    download_sha256: str = Field(
+        default="", description="Address of each file's SHA-256; empty: the one that the server tells, if any."
+    )
+    zones: str = Field(
+        default="", description="Zone polygons that the nightly run places trips by whose files hold location ids."
+    )
+
     bind_host: str = Field(default="127.0.0.1", description="Address the API listens on.")
     api_token: SecretStr | None = Field(default=None, description="Required as soon as the API listens further.")
     api_port: int = 5000

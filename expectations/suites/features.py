@@ -8,9 +8,9 @@ from great_expectations import expectations as gxe
 
 from expectations.frames import hours_with_rows, local_dates
 from expectations.rule import DAYS, ROWS, Frame, Rule
-from expectations.span import Span, row_counts, to_usual, usual, whole_days
+from expectations.span import Span, outdated_sources, row_counts, to_usual, usual, whole_days
 from expectations.suite import Suite, complete, schema_rules, unique
-from expectations.suites.volume import between, volume_rules
+from expectations.suites.volume import between, freshness_rules, volume_rules
 from expectations.tables import lake_table
 from smartcity.city import City
 from smartcity.features import FEATURE_NAMES
@@ -28,6 +28,7 @@ def rules(city: City) -> tuple[Rule, ...]:
     return (
         *schema_rules(),
         *volume_rules(),
+        *freshness_rules(),
         DAYS.fail(
             "every_window_has_features",
             between("windows_to_rows", 0, 1.0),
@@ -109,6 +110,7 @@ def days(dataset: Dataset, span: Span) -> Frame:
     whole = whole_days(dataset, counts)
     windows = row_counts(dataset.windows)
     high_index = CLASSES.index(Level.HIGH)
+    outdated = outdated_sources(dataset, table)
     high, rows = {}, []
     for day in sorted({*span.days, *span.context}):
         labels = table.read(day, day, ["label"])["label"].drop_null().to_numpy()
@@ -124,6 +126,7 @@ def days(dataset: Dataset, span: Span) -> Frame:
                 "rows": counts[day],
                 "rows_to_usual": to_usual(day, whole),
                 "hours_with_rows": float(hours_with_rows(part["window_start_utc"], city)) if judged else float("nan"),
+                "outdated_sources": outdated[day],
                 "windows_to_rows": windows.get(day, float("nan")) / max(counts[day], 1),
                 "labelled_share": len(labels) / counts[day] if judged else float("nan"),
                 "largest_class_share": float(shares.max()) if len(labels) else float("nan"),

@@ -12,7 +12,7 @@ from great_expectations import expectations as gxe
 
 from expectations.frames import hours_with_rows, local_dates, local_times
 from expectations.rule import DAYS, ROWS, Frame, Rule
-from expectations.span import Span, row_counts, to_usual
+from expectations.span import Span, days_missing_before, row_counts, to_usual
 from expectations.suite import Suite, complete, schema_rules
 from expectations.suites.volume import between, speed_rules, volume_rules
 from expectations.tables import lake_table
@@ -37,6 +37,11 @@ def rules(city: City) -> tuple[Rule, ...]:
         *schema_rules(),
         *volume_rules(),
         *speed_rules(),
+        DAYS.warn(
+            "no_day_is_missing_before",
+            between("days_missing_before", 0, 0),
+            "a delivery that never came: its lags and labels are missing, and so is its weekday in every comparison",
+        ),
         DAYS.fail(
             "no_day_is_a_copy_of_another",
             between("copies", 0, 0),
@@ -150,6 +155,7 @@ def days(dataset: Dataset, span: Span) -> Frame:
                 "hours_with_rows": float(hours[day]),
                 "speed_to_usual": to_usual(day, speed),
                 "quarantine_share": refused.get(day, 0.0) / max(refused.get(day, 0.0) + counts[day], 1),
+                "days_missing_before": days_missing_before(day, counts),
                 "copies": max(seen[prints[day]] - 1, 0),
             }
             for day in span.days

@@ -39,6 +39,17 @@ def volume_rules() -> tuple[Rule, ...]:
     )
 
 
+def freshness_rules() -> tuple[Rule, ...]:
+    """Column ``outdated_sources`` of the day frame."""
+    return (
+        DAYS.fail(
+            "days_are_made_from_what_is_there",
+            between("outdated_sources", 0, 0),
+            "the table is of a run before the one that made its source: it shows what is not true any more",
+        ),
+    )
+
+
 def speed_rules() -> tuple[Rule, ...]:
     """Column ``speed_to_usual`` of the day frame."""
     return (

@@ -10,9 +10,9 @@ from great_expectations import expectations as gxe
 
 from expectations.frames import hours_with_rows, local_dates
 from expectations.rule import DAYS, ROWS, Frame, Rule
-from expectations.span import Span, row_counts, to_usual, whole_days
+from expectations.span import Span, outdated_sources, row_counts, to_usual, whole_days
 from expectations.suite import Suite, complete, schema_rules, unique
-from expectations.suites.volume import between, speed_rules, volume_rules
+from expectations.suites.volume import between, freshness_rules, speed_rules, volume_rules
 from expectations.tables import lake_table
 from smartcity.city import City, PlaceKind
 from smartcity.events import MAX_SPEED_MPH, SPEED_STEPS_PER_MPH
@@ -24,6 +24,7 @@ def rules(city: City) -> tuple[Rule, ...]:
     return (
         *schema_rules(),
         *volume_rules(),
+        *freshness_rules(),
         *speed_rules(),
         DAYS.fail(
             "windows_hold_the_positions",
@@ -112,7 +113,13 @@ def days(dataset: Dataset, span: Span) -> Frame:
         speed[day] = (pc.sum(part["speed_sum"]).as_py() or 0) / SPEED_STEPS_PER_MPH / max(held[day], 1)
         hours[day] = hours_with_rows(part["window_start_utc"], city)
     speed = whole_days(dataset, speed)
-    return pd.DataFrame([_day(day, counts, whole, speed, hours) | _held(day, held, positions) for day in span.days])
+    outdated = outdated_sources(dataset, table)
+    return pd.DataFrame(
+        [
+            {**_day(day, counts, whole, speed, hours), **_held(day, held, positions), "outdated_sources": outdated[day]}
+            for day in span.days
+        ]
+    )
 
 
 def _day(

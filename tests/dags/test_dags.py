@@ -8,9 +8,10 @@ import re
 import runpy
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
@@ -20,6 +21,7 @@ from smartcity.services.health import NO_DAGS
 from smartcity.services.ports import free_port
 from smartcity.services.programs import airflow_environment, lineage_environment
 from smartcity.settings import ROOT, Settings
+from tests.smartcity.publisher import publisher
 
 NIGHTLY = (
     "find_new_files",
@@ -80,6 +82,28 @@ def test_the_nightly_tasks_run_in_this_order(dags: dict) -> None:
     assert {task.task_id for task in dag.tasks} == set(NIGHTLY)
     for before, after in pairwise(NIGHTLY):
         assert after in dag.get_task(before).downstream_task_ids, (before, after)
+
+
+def test_what_the_publisher_has_is_fetched_before_the_inbox_is_looked_at(
+    dags: dict, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Up to the month of the run in the city's time, by the function of the task itself."""
+    import wiring
+
+    with publisher() as site:
+        site.files = {f"/2025-{month:02}.csv": b"trips" for month in (1, 2, 3)}
+        said = {"download": f"{site.address}/{{year}}-{{month}}.csv", "home": tmp_path, "zones": "zones.shp"}
+        monkeypatch.setattr(wiring, "SETTINGS", wiring.SETTINGS.model_copy(update=said))
+        fetches = runpy.run_path(str(ROOT / "dags" / "traffic_nightly.py"))["dag"]
+        first = fetches.get_task("download_new_files")
+        assert first.downstream_task_ids == {"find_new_files"} and fetches.params["zones"] == "zones.shp"
+        run = SimpleNamespace(run_after=datetime(2025, 3, 1, 2, tzinfo=UTC))
+        first.python_callable({"dataset": "another"}, run)
+        first.python_callable({"dataset": "city"}, run)
+    nothing, *_, last = capsys.readouterr().out.splitlines()
+    assert nothing.startswith("nothing is fetched")
+    assert last == "fetched 2 files, 10 bytes", "it was still February in the city"
+    assert len(list((tmp_path / "inbox" / "city").iterdir())) == 2
 
 
 def test_archived_days_pass_the_gates_before_they_are_trained_on(dags: dict) -> None:

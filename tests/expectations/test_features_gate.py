@@ -62,6 +62,17 @@ def test_catches_windows_that_have_no_features(
     assert check(dataset, settings, features[1:]).names("FAIL") == ["every_window_has_features"]
 
 
+def test_catches_features_that_are_of_an_older_run_than_their_windows(
+    dataset: Dataset, settings: Settings, features: Rows, windows: Rows
+) -> None:
+    dataset.windows.write(rows.window_table(windows))
+    made_from = dataset.windows.versions(rows.days())
+    dataset.features.write(pa.Table.from_pylist(features, schema=FEATURES), {"profile": "1", **made_from})
+    assert run(load("features"), dataset, settings).findings == []
+    dataset.windows.write(rows.window_table(windows))
+    assert run(load("features"), dataset, settings).names("FAIL") == ["days_are_made_from_what_is_there"]
+
+
 def test_warns_when_one_level_swallows_the_others(dataset: Dataset, settings: Settings, features: Rows) -> None:
     for row in features:
         row["label"], row["label_ratio"] = 0, 0.9

@@ -142,6 +142,28 @@ def test_catches_speeds_in_kilometres_an_hour(dataset: Dataset, settings: Settin
     assert check_windows(dataset, settings, windows).names("FAIL") == ["speed_is_in_the_usual_unit"]
 
 
+def test_catches_windows_that_are_of_an_older_run_than_their_positions(
+    dataset: Dataset, settings: Settings, windows: Rows
+) -> None:
+    positions = [
+        {"vehicle_id": "v", "timestamp_utc": rows.midnight(LAST), "speed_mph": 1.0, "date": LAST} for _ in range(144)
+    ]
+    table = pa.Table.from_pylist(positions, schema=dataset.positions.schema)
+    dataset.positions.write(table)
+    dataset.windows.write(rows.window_table(windows), dataset.positions.versions([LAST]))
+    assert gate(dataset, settings, "windows", start=LAST).findings == []
+    dataset.positions.write(table)
+    found = gate(dataset, settings, "windows", start=LAST)
+    assert found.names("FAIL") == ["days_are_made_from_what_is_there"]
+
+
+def test_warns_of_a_day_that_never_came(dataset: Dataset, settings: Settings, trips: Rows) -> None:
+    gap = rows.days()[4]
+    found = check_trips(dataset, settings, [row for row in trips if row["date"] != gap])
+    assert found.status == "warned" and found.names("WARN") == ["no_day_is_missing_before"]
+    assert found.findings[0].examples == ("1",)
+
+
 def test_catches_half_the_windows_missing(dataset: Dataset, settings: Settings, windows: Rows) -> None:
     kept = [row for row in windows if row["date"] != LAST] + rows.window_rows(LAST)[::2]
     assert check_windows(dataset, settings, kept).names("FAIL") == ["rows_are_as_many_as_usual"]
