@@ -3,10 +3,12 @@
 import json
 import socket
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from airflow.configuration import conf
+from airflow.providers.apache.kafka.sensors.kafka import AwaitMessageSensor
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import BaseOperatorLink
@@ -105,6 +107,31 @@ class Gate(BashOperator):
     """A data-quality gate, with the way to its pages."""
 
     operator_extra_links = (DataDocsLink(),)
+
+
+class AwaitEvent(AwaitMessageSensor):
+    """Waits in the triggerer, without a slot, until an event comes into a topic that was not there before.
+
+    Args: minutes: a template; how long. No offset is kept: the next run waits for an event of its own.
+    """
+
+    template_fields = (*AwaitMessageSensor.template_fields, "minutes")
+
+    def __init__(self, *, minutes: str, **options: Any) -> None:
+        super().__init__(apply_function=None, commit_offset=False, **options)
+        self.minutes = minutes
+
+    def execute(self, context: Any) -> None:
+        """Begin to wait."""
+        self.timeout = float(self.minutes) * 60
+        print(f"waiting {self.timeout:g} s at most for an event in {', '.join(self.topics)}")
+        super().execute(context)
+
+    def execute_complete(self, context: Any, event: Any = None) -> Any:
+        """Say what came."""
+        waited = (datetime.now(UTC) - context["ti"].start_date).total_seconds()
+        print(f"an event came within {waited:.1f} s: {event}")
+        return super().execute_complete(context, event)
 
 
 def told(figures: dict[str, Any]) -> str:

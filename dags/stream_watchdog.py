@@ -1,9 +1,11 @@
 """Whether the live side does its work; red when it does not.
 
-**Looks** at the newest event of the topic `vehicle_positions`, at the stream's last batch, and at how many events wait
-to be scored. The log has these as figures; what is out of order stands below them, with the way out.
+**Waits** in `events_come_in` for an event that comes into the topic `vehicle_positions` from now on; its log shows it.
+**Looks** in `watch_stream` at the topic's newest event, at the stream's last batch, and at how many events wait to be
+scored. The log has these as figures; what is out of order stands below them, with the way out.
 
-**When** every half hour. A fault is looked at again twice, within minutes, before the task is red: a restart is none.
+**When** every half hour. A fault is looked at again twice, within minutes, before `watch_stream` is red: a restart is
+none. `events_come_in` is red after as many silent minutes as the form allows.
 
 **By hand** press *Trigger*, with other limits where you like.
 
@@ -12,7 +14,7 @@ to be scored. The log has these as figures; what is out of order stands below th
 | log says | what to do |
 |---|---|
 | Kafka does not answer | `./traffic status` and `var/logs/kafka.log`; `./traffic up` starts what is missing |
-| no event came in, or the topic holds none | the replay or the feed stopped: start it again |
+| no event came in (`TaskDeferralTimeout`), or the topic holds none | the replay or the feed stopped: start it again |
 | the stream's last batch ended minutes ago | `var/logs/stream.log` says why; `./traffic up` starts it again |
 | events wait to be scored | slow the replay down, or give the stream more cores |
 """
@@ -20,7 +22,9 @@ to be scored. The log has these as figures; what is out of order stands below th
 from datetime import timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param
-from wiring import DEFAULTS, SETTINGS, command
+from wiring import DEFAULTS, SETTINGS, await_event, command
+
+from smartcity import topics
 
 with DAG(
     dag_id="stream_watchdog",
@@ -47,6 +51,9 @@ with DAG(
         ),
     },
 ) as dag:
+    await_event(
+        "events_come_in", topics.VEHICLE_POSITIONS, "{{ params.silent_minutes }}", execution_timeout=dag.dagrun_timeout
+    )
     command(
         "watch_stream",
         "watch",

@@ -80,7 +80,7 @@ with DAG(
     },
 ) as dag:
 
-    @task
+    @task(outlets=[FILES])
     def download_new_files(params: dict[str, Any], dag_run: Any) -> None:
         """The months that the publisher has and the inbox never had, up to the run's own."""
         if params["dataset"] != SETTINGS.dataset:

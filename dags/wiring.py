@@ -10,7 +10,7 @@ from typing import Any
 from airflow.providers.apache.kafka.operators.produce import ProduceToTopicOperator
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import Asset, Param
-from operators import Gate, SparkJob, TrainingJob, mark
+from operators import AwaitEvent, Gate, SparkJob, TrainingJob, mark
 
 from smartcity import topics
 from smartcity.messages import ModelEvent
@@ -37,12 +37,31 @@ SPARK_SLOTS = 2
 KERNEL_JOBS = {"clean", "positions", "windows", "features"}
 
 
+#: Section of docs/runbook.md for a task that failed, by its name.
+RUNBOOK = {
+    "download_new_files": "A download failed",
+    "clean": "A file cannot be read",
+    **dict.fromkeys(("archive", "positions", "windows", "features"), "A Spark job failed"),
+    **dict.fromkeys(("train", "approve", "promote"), "Retraining failed, or the model is not promoted"),
+    **dict.fromkeys(("look", "roll_back"), "The model is worse than it was"),
+    "announce": "Nobody was told of a promotion",
+    **dict.fromkeys(("events_come_in", "watch_stream"), "The stream is silent, late or stopped"),
+    **dict.fromkeys(("tidy_lake", "prune_versions"), "Housekeeping failed"),
+}
+
+
+def section(task_id: str) -> str:
+    """The runbook's section for a task; steps between the jobs share one."""
+    return "A gate failed" if task_id.startswith("gate_") else RUNBOOK.get(task_id, "A step between the jobs failed")
+
+
 def say_what_to_do(context: Any) -> None:
-    """On failure, the last line of the task's log names the way out."""
+    """On failure, the end of the task's log names the way out."""
     task = context["ti"]
     print(
-        f"{task.dag_id}.{task.task_id} failed: the data published before stay in use. The reason is above in this log; "
-        "what to do for each is in docs/runbook.md. After the repair, clear this task: it replaces what it made."
+        f"{task.dag_id}.{task.task_id} failed; the reason is above. What to do: docs/runbook.md, "
+        f"'{section(task.task_id)}'. Until then what was published before stays in use. After the repair, clear this "
+        "task: it replaces what it made."
     )
 
 
@@ -196,6 +215,13 @@ def announce(source: str, event: str) -> ProduceToTopicOperator:
             **{name: f"{{{{ ti.xcom_pull('{source}')['{name}'] | tojson }}}}" for name in names},
         },
         delivery_callback="wiring.must_arrive",
+    )
+
+
+def await_event(task_id: str, topic: topics.Topic, minutes: str, **options: Any) -> AwaitEvent:
+    """Wait for an event in a topic. Not tried again: it has waited long enough. Args: minutes: a template."""
+    return AwaitEvent(
+        task_id=task_id, topics=[topic.name], minutes=minutes, kafka_config_id="kafka_watch", retries=0, **options
     )
 
 

@@ -77,7 +77,8 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
     address = f"http://127.0.0.1:{settings.airflow_port}"
     # A task says within half a minute that Kafka does not take its message; the client would try for five.
     kafka_extra = {"bootstrap.servers": settings.kafka, "message.timeout.ms": 30_000}
-    kafka_connection = {"conn_type": "kafka", "extra": kafka_extra}
+    # Who waits for an event begins behind the newest one, whatever was read before.
+    watch_extra = {"bootstrap.servers": settings.kafka, "group.id": "stream_watchdog", "auto.offset.reset": "latest"}
     return {
         **base_environment(settings),
         **java.environment(settings),
@@ -102,7 +103,8 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         **lineage_environment(settings),
         "AIRFLOW_CONN_SPARK_DEFAULT": spark_connection(settings.spark_master),
-        "AIRFLOW_CONN_KAFKA_DEFAULT": json.dumps(kafka_connection),
+        "AIRFLOW_CONN_KAFKA_DEFAULT": json.dumps({"conn_type": "kafka", "extra": kafka_extra}),
+        "AIRFLOW_CONN_KAFKA_WATCH": json.dumps({"conn_type": "kafka", "extra": watch_extra}),
     }
 
 

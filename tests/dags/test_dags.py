@@ -14,7 +14,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from airflow.providers.apache.kafka.triggers.await_message import AwaitMessageTrigger
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
+from airflow.sdk.exceptions import TaskDeferred
 
 from smartcity.messages import ModelEvent
 from smartcity.services.health import NO_DAGS
@@ -70,8 +72,9 @@ def test_every_task_has_an_owner_retries_with_backoff_and_a_timeout(dags: dict) 
         for task in dag.tasks:
             label = f"{dag.dag_id}.{task.task_id}"
             assert task.owner == "traffic", label
-            # The same data would fail a gate again.
-            assert task.retries == (0 if task.task_id.startswith("gate_") else 2), label
+            # The same data would fail a gate again; who waited for an event has waited long enough.
+            once = task.task_id.startswith("gate_") or task.task_id == "events_come_in"
+            assert task.retries == (0 if once else 2), label
             assert task.retry_exponential_backoff, label
             assert timedelta(0) < task.execution_timeout <= dag.dagrun_timeout, label
             assert task.on_failure_callback, label
@@ -298,6 +301,22 @@ def test_limits_of_the_watchdog_reach_the_shell_as_variables_only(dags: dict) ->
     task = dags["stream_watchdog"].get_task("watch_stream")
     assert task.bash_command.endswith('watch --silent-minutes "$WORD_0" --lag-events "$WORD_1"')
     assert "{{" not in task.bash_command
+
+
+def test_the_watchdog_waits_in_the_triggerer_for_an_event_that_was_not_there_before(dags: dict) -> None:
+    task = dags["stream_watchdog"].get_task("events_come_in")
+    assert task.topics == ["vehicle_positions"] and task.commit_offset is False
+    task = copy.copy(task)
+    task.minutes = task.render_template(task.minutes, {"params": {"silent_minutes": 0.5}})
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute({})
+    assert deferred.value.timeout == timedelta(seconds=30)
+    assert isinstance(deferred.value.trigger, AwaitMessageTrigger)
+    environment = airflow_environment(Settings(_env_file=None))
+    watch = json.loads(environment[f"AIRFLOW_CONN_{task.kafka_config_id.upper()}"])
+    assert watch["extra"]["auto.offset.reset"] == "latest"
+    compose = re.search(r"AIRFLOW_CONN_KAFKA_WATCH: '(.*)'", (ROOT / "docker-compose.yml").read_text())
+    assert json.loads(compose[1])["extra"] | {"bootstrap.servers": ""} == watch["extra"] | {"bootstrap.servers": ""}
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
