@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     )
     mlflow_tracking_uri: str = Field(default="", description="MLflow server; empty: the embedded one.")
     database_url: str = Field(default="", description="Serving database (SQLAlchemy URL); empty: SQLite in HOME.")
+    mlflow_database_url: str = Field(default="", description="The embedded MLflow's database; empty: SQLite in HOME.")
+    airflow_database_url: str = Field(default="", description="Airflow's database; empty: SQLite in HOME.")
 
     forest_trees: int = Field(default=50, ge=1, le=500, description="Trees of each forest that a training fits.")
     forest_depth: int = Field(default=12, ge=1, le=20, description="Depth of a tree.")

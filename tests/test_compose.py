@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from smartcity.services.programs import airflow_database
 from smartcity.settings import ROOT, Settings
 from tests.test_env_example import COMPOSE_ONLY, SHOWN, names
 
@@ -119,7 +120,18 @@ def test_a_setting_in_the_environment_file_reaches_the_programs() -> None:
     assert reached <= set.intersection(*(set(service["environment"]) for service in OURS.values()))
     own = {"TRAFFIC_JARS", "TRAFFIC_MAVEN_REPOSITORY", "TRAFFIC_STREAM_METRICS_PORT"}
     ports = {name for name in names(Settings, "TRAFFIC_") if name.endswith("_PORT")}
-    assert names(Settings, "TRAFFIC_") - said <= own | ports | {"TRAFFIC_OPENLINEAGE"}
+    databases = {"TRAFFIC_MLFLOW_DATABASE_URL", "TRAFFIC_AIRFLOW_DATABASE_URL"}
+    assert names(Settings, "TRAFFIC_") - said <= own | ports | databases | {"TRAFFIC_OPENLINEAGE"}
+
+
+def test_airflow_reaches_its_database_by_drivers_that_are_installed() -> None:
+    """As the program that tests/integration/test_postgresql.py starts on a real one."""
+    said = COMPOSE["x-airflow-environment"]
+    address = said["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
+    assert airflow_database(address) == {name: value for name, value in said.items() if "SQL_ALCHEMY_CONN" in name}
+    for name, value in airflow_database(address).items():
+        driver = value.partition(":")[0].partition("+")[2]
+        assert importlib.util.find_spec(driver) is not None, name
 
 
 def test_volumes_are_declared() -> None:

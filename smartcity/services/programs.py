@@ -13,6 +13,8 @@ from smartcity.settings import ROOT, Settings
 #: Every process of ours carries these two: `down` finds them by it, whoever their parent is by then.
 SERVICE_MARK = "TRAFFIC_SERVICE"
 HOME_MARK = "TRAFFIC_HOME"
+#: Where the embedded MLflow finds the address of its database.
+MLFLOW_STORE = "MLFLOW_BACKEND_STORE_URI"
 NO_LOG_SERVER = ("--skip-serve-logs",)
 
 
@@ -43,14 +45,19 @@ def base_environment(settings: Settings) -> dict[str, str]:
 
 
 def mlflow(settings: Settings) -> Program:
-    """The registry: SQLite behind it, artifacts through the server, one process, no job workers (2 GB)."""
+    """The registry: artifacts through the server, one process, no job workers (2 GB)."""
     folder = settings.home / "mlflow"
     folder.mkdir(parents=True, exist_ok=True)
     command = [
         *(sys.executable, "-m", "smartcity.model.server", "--port", str(settings.mlflow_port)),
-        *("--store", f"sqlite:///{folder / 'mlflow.db'}", "--artifacts", str(folder / "artifacts")),
+        *("--artifacts", str(folder / "artifacts")),
     ]
-    environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    environment = {
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        # Not among the arguments: it may hold a password, and these are everybody's to read.
+        MLFLOW_STORE: settings.mlflow_database_url or f"sqlite:///{folder / 'mlflow.db'}",
+    }
     return Program("mlflow", command, {**base_environment(settings), **environment}, start_seconds=5)
 
 
@@ -92,7 +99,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "AIRFLOW__CORE__DEFAULT_POOL_TASK_SLOT_COUNT": "3",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder / 'airflow.db'}",
+        **airflow_database(settings.airflow_database_url or f"sqlite:///{folder / 'airflow.db'}"),
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(settings.airflow_port),
         "AIRFLOW__API__WORKERS": "1",
@@ -106,6 +113,12 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "AIRFLOW_CONN_KAFKA_DEFAULT": json.dumps({"conn_type": "kafka", "extra": kafka_extra}),
         "AIRFLOW_CONN_KAFKA_WATCH": json.dumps({"conn_type": "kafka", "extra": watch_extra}),
     }
+
+
+def airflow_database(url: str) -> dict[str, str]:
+    """Airflow's database. Of PostgreSQL's drivers there is one here, which does both: Airflow would guess another."""
+    twice = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": url} if url.startswith("postgresql+psycopg:") else {}
+    return {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url, **twice}
 
 
 def lineage_environment(settings: Settings) -> dict[str, str]:
