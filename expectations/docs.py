@@ -78,8 +78,9 @@ def _index(folder: Path) -> None:
         "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>Data Docs</title>"
         "<link rel='stylesheet' href='site.css'></head><body><main><h1>Data-quality gates</h1>"
         "<p>Each line is a run of a suite over a span of days, newest first. FAIL stops what depends on the data; "
-        "WARN goes on and is seen.</p><table><thead><tr><th>Run (UTC)</th><th>Suite</th><th>Data set</th><th>Days</th>"
-        "<th>Rows</th><th>Result</th><th>Broken rules</th><th>Pages</th></tr></thead>"
+        "WARN goes on and is seen.</p><table class='runs'><thead>"
+        "<tr><th>Run (UTC)</th><th>Suite</th><th>Data set</th><th>Days</th><th>Rows</th>"
+        "<th>Result</th><th>Broken rules</th><th>Pages</th></tr></thead>"
         f"<tbody>\n{rows}\n</tbody></table></main></body></html>\n"
     )
     temporary.replace(folder / "index.html")

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 
 import pandas as pd
 from great_expectations import expectations as gxe
@@ -67,9 +67,11 @@ def opened(request: Request) -> Opened:
     ledger = Ledger.load(request.dataset)
     known = frozenset(ledger.files)
     files, described = _look(waiting, known)
-    days = [day for file in files for day in (file.period.start.date(), file.period.end.date())]
     today = date.today()
-    return Opened(min(days, default=today), max(days, default=today), _parts(request, files, described, known))
+    first = min((file.period.start.date() for file in files), default=today)
+    # A period's end is the first moment after it.
+    last = max(((file.period.end - timedelta(microseconds=1)).date() for file in files), default=today)
+    return Opened(first, last, _parts(request, files, described, known))
 
 
 def _look(paths: tuple[str, ...], known: frozenset[str]) -> tuple[list[TripFile], Frame]:

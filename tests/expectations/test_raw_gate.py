@@ -59,6 +59,7 @@ def test_passes_a_sound_month_and_says_where_it_looked_for_files(
 ) -> None:
     found = deliver(trips)
     assert (found.findings, found.rows) == ([], len(trips))
+    assert (found.first_day, found.last_day) == ("2025-02-01", "2025-02-28")
     with pytest.raises(NothingYetError, match="inbox/city"):
         run(load("raw"), dataset, settings)
 
