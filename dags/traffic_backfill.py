@@ -1,8 +1,9 @@
 """Days that are in the lake made again, or for the first time, in parallel.
 
 **Makes** positions, windows and features of the days you name, by the same programs as the nightly run, through the
-same gates. The days are cut into stretches; each stretch is a task of its own, and a few run at once. What is up to
-date is left as it is, unless it is ticked under *Make again*.
+same gates; features also of the days beside them, which rest on their windows. The days are cut into stretches; each
+stretch is a task of its own, and a few run at once. What is up to date is left as it is, unless it is ticked under
+*Make again*.
 
 **When** by hand only: press *Trigger* and fill in the form. Use it after a repair at the source, a change of
 definitions, or a large delivery; new files go through `traffic_nightly`.
@@ -21,7 +22,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Param, task
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from wiring import (
     ACCEPT,
     DEFAULTS,
@@ -38,7 +39,6 @@ from wiring import (
 )
 
 from smartcity import inbox
-from smartcity.errors import MissingDataError
 from smartcity.lake import Dataset
 
 JOBS = ("positions", "windows", "features")
@@ -82,11 +82,12 @@ with DAG(
         """The days asked for, as far as there are trips."""
         dataset = Dataset.of(SETTINGS, params["dataset"])
         first, last = (params[name] and date.fromisoformat(params[name]) for name in ("from", "to"))
+        # Another try would find neither more days nor others.
         if first and last and first > last:
-            raise MissingDataError(f"the first day, {first}, is after the last, {last}: swap them")
+            raise AirflowFailException(f"the first day, {first}, is after the last, {last}: swap them")
         days = [d for d in dataset.trips.dates() if (not first or d >= first) and (not last or d <= last)]
         if not days:
-            raise MissingDataError(
+            raise AirflowFailException(
                 f"data set {dataset.name!r} has no trips from {first or 'the beginning'} to {last or 'the end'}. Put "
                 f"trip files into {inbox.folder(SETTINGS, dataset.name)} or name other days"
             )
@@ -96,6 +97,17 @@ with DAG(
     @task
     def cut(days: dict[str, str], params: dict[str, Any]) -> list[list[str]]:
         """Arguments of a job for each stretch."""
+        return stretches_of(days, params)
+
+    @task
+    def cut_features(days: dict[str, str], params: dict[str, Any]) -> list[list[str]]:
+        """The same with the days beside them, whose features rest on windows of these: labels before, lags after."""
+        asked = inbox.Work(date.fromisoformat(days["from"]), date.fromisoformat(days["to"]))
+        reach = inbox.with_neighbours(Dataset.of(SETTINGS, days["dataset"]), asked)
+        return stretches_of({**days, "from": str(reach.start), "to": str(reach.end)}, params)
+
+    def stretches_of(days: dict[str, str], params: dict[str, Any]) -> list[list[str]]:
+        """Arguments of a job for each stretch of ``days``."""
         first, last = date.fromisoformat(days["from"]), date.fromisoformat(days["to"])
         step = timedelta(days=params["days_per_task"])
         starts = [first + step * number for number in range(-(-((last - first).days + 1) // step.days))]
@@ -114,7 +126,7 @@ with DAG(
     stretches = cut(days)
     chosen = "choose_days"
 
-    def made_by(job: str, at_once: int = AT_ONCE, **assets: Any) -> Any:
+    def made_by(job: str, stretches: Any = stretches, at_once: int = AT_ONCE, **assets: Any) -> Any:
         """The job once for each stretch."""
         redo = f"{{{{ '{job}' in params.redo }}}}"
         return mapped_spark_job(job, stretches, redo=redo, max_active_tis_per_dagrun=at_once, **assets)
@@ -126,7 +138,7 @@ with DAG(
         >> made_by("windows", outlets=[WINDOWS])
         >> gate("windows", chosen, ACCEPT)
         # One at a time: the first may fit the profile that all of them use.
-        >> made_by("features", at_once=1)
+        >> made_by("features", cut_features(days), at_once=1)
         >> gate("features", chosen, ACCEPT)
         >> publish_features(days)
     )

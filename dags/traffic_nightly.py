@@ -31,7 +31,7 @@ from typing import Any
 
 import pendulum
 from airflow.sdk import DAG, CronTriggerTimetable, Param, TriggerRule, task
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from wiring import (
     ACCEPT,
     DEFAULTS,
@@ -51,7 +51,6 @@ from wiring import (
 )
 
 from smartcity import download, inbox
-from smartcity.errors import MissingDataError
 from smartcity.lake import Dataset
 
 with DAG(
@@ -111,7 +110,8 @@ with DAG(
         dataset = Dataset.of(SETTINGS, params["dataset"])
         whole = inbox.all_days(dataset)
         if whole is None:
-            raise MissingDataError(
+            # Another try would find no more.
+            raise AirflowFailException(
                 f"data set {dataset.name!r} has no trips. Put trip files into {inbox.folder(SETTINGS, dataset.name)} "
                 f"or run: ./traffic ingest trips --name {dataset.name} FILE…"
             )

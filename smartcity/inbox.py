@@ -46,7 +46,8 @@ class Work:
 def days_to_process(dataset: Dataset) -> Work | None:
     """The days whose trips are newer than their features; None where all is up to date.
 
-    Starts a day early: the last labels of the day before come from the first windows of a new day.
+    With the days beside them: the last labels of the day before come from a new day's first windows, and the first lags
+    of the day after from its last ones. A job leaves out what is up to date.
     """
     trips, features = dataset.trips.manifest().partitions, dataset.features.manifest().partitions
     # A run's name starts with its time, so names compare as times do.
@@ -57,8 +58,14 @@ def days_to_process(dataset: Dataset) -> Work | None:
     ]
     if not stale:
         return None
+    return with_neighbours(dataset, Work(min(stale), max(stale)))
+
+
+def with_neighbours(dataset: Dataset, work: Work) -> Work:
+    """And the days beside them, as far as there are trips."""
     published = dataset.trips.dates()
-    return Work(max(min(stale) - timedelta(days=1), published[0]), max(stale))
+    day = timedelta(days=1)
+    return Work(max(work.start - day, published[0]), min(work.end + day, published[-1]))
 
 
 def all_days(dataset: Dataset) -> Work | None:

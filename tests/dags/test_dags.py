@@ -8,16 +8,18 @@ import re
 import runpy
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 from airflow.providers.apache.kafka.triggers.await_message import AwaitMessageTrigger
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk.exceptions import TaskDeferred
 
+from smartcity.lake import Dataset
 from smartcity.messages import ModelEvent
 from smartcity.services.health import NO_DAGS
 from smartcity.services.ports import free_port
@@ -219,6 +221,23 @@ def test_a_backfill_is_cut_into_stretches_that_run_a_few_at_a_time(dags: dict) -
         assert task.is_mapped and task.max_active_tis_per_dagrun == at_once
         assert task.partial_kwargs["redo"] == f"{{{{ '{name}' in params.redo }}}}"
         assert task.pool_slots == 2
+
+
+def test_a_backfill_makes_features_of_the_days_beside_its_own_too(
+    dags: dict, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """They rest on windows of the days that are made again: of a run before, they would be out of date."""
+    import wiring
+
+    monkeypatch.setattr(wiring, "SETTINGS", wiring.SETTINGS.model_copy(update={"home": tmp_path}))
+    dag = runpy.run_path(str(ROOT / "dags" / "traffic_backfill.py"))["dag"]
+    trips = Dataset.of(wiring.SETTINGS, "city").trips
+    there = [{"date": date(2025, 2, day)} for day in range(20, 29)]
+    trips.write(pa.Table.from_pylist(there, schema=trips.schema))
+    days = {"dataset": "city", "from": "2025-02-22", "to": "2025-02-28"}
+    wider = dag.get_task("cut_features").python_callable(days, {"days_per_task": 7})
+    assert [words[3::2] for words in wider] == [["2025-02-21", "2025-02-27"], ["2025-02-28", "2025-02-28"]]
+    assert dag.get_task("features").upstream_task_ids == {"cut_features", "gate_windows"}
 
 
 def test_a_message_that_kafka_does_not_take_fails_its_task(dags: dict, monkeypatch: pytest.MonkeyPatch) -> None:

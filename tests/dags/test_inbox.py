@@ -42,7 +42,7 @@ def test_no_inbox_is_an_empty_one(settings: Settings) -> None:
     assert inbox.new_files(settings, "city") == []
 
 
-def test_days_are_those_whose_trips_are_newer_and_the_day_before(settings: Settings) -> None:
+def test_days_are_those_whose_trips_are_newer_and_the_days_beside_them(settings: Settings) -> None:
     dataset = Dataset.of(settings, "city")
     assert inbox.all_days(dataset) is None
     publish(dataset.trips, DAYS)
@@ -55,3 +55,8 @@ def test_days_are_those_whose_trips_are_newer_and_the_day_before(settings: Setti
     publish(dataset.trips, DAYS[2:])
     assert inbox.days_to_process(dataset) == inbox.Work(DAYS[1], DAYS[2])
     assert inbox.all_days(dataset) == inbox.Work(DAYS[0], DAYS[2])
+    time.sleep(1.1)
+    publish(dataset.features, DAYS)
+    time.sleep(1.1)
+    publish(dataset.trips, DAYS[:1])
+    assert inbox.days_to_process(dataset) == inbox.Work(DAYS[0], DAYS[1]), "its lags come from a day that came late"
