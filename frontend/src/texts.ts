@@ -196,6 +196,7 @@ export const texts = {
       `In the last 24 hours ${share} of ${scored} forecasts for this place came true; had nothing changed, ${persistence}.`,
     noProbability: "This forecast carries no probabilities.",
     speed: "Speed",
+    speedTitle: "Of the last 10 minutes, as the level is; with few vehicles it leans on what is usual here",
     freeFlow: "Free flow",
     expected: "Expected",
     vehicles: "Vehicles",

@@ -29,7 +29,7 @@ describe("a filter", () => {
   });
 
   it("leaves a place without a speed out of any range of speeds", () => {
-    expect(passes({ ...NO_FILTER, fastest: 100 }, { ...cell, avg_speed_mph: null }, "unknown", nameOf)).toBe(false);
+    expect(passes({ ...NO_FILTER, fastest: 100 }, { ...cell, level: "unknown", avg_speed_mph: null }, "unknown", nameOf)).toBe(false);
   });
 
   it("hides a level and shows it again", () => {

@@ -62,11 +62,11 @@ describe("placeRows", () => {
     expect(value(row, "level")).toBe("high");
     expect(value(row, "forecast_level")).toBe("medium");
     expect(value(row, "chance")).toBe(41);
-    expect(value(row, "speed")).toBe(9.3);
+    expect(value(row, "speed")).toBe(19.8);
   });
 
   it("shows a place without forecast or speed as unknown", () => {
-    const [row = []] = placeRows([{ ...cell, level: "unknown", forecast: null, avg_speed_mph: null }], () => "", "h3", {}, measures);
+    const [row = []] = placeRows([{ ...cell, level: "unknown", forecast: null, avg_speed_mph: null, ratio: null }], () => "", "h3", {}, measures);
     expect(value(row, "forecast_level")).toBe("unknown");
     expect(value(row, "speed")).toBeNull();
     expect(value(row, "chance")).toBeNull();

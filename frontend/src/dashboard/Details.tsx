@@ -5,6 +5,7 @@ import type { Namer } from "../data/geography";
 import type { CellDetails, Config, Forecast, Outcome, PlaceKind, Prediction, ScoredWindow, SeriesPoint } from "../data/messages";
 import type { Columns } from "../data/series";
 import { useMeasures, type Measures } from "../data/units";
+import { speedNow } from "../data/speed";
 import { DRAWN, LEVEL_COLORS } from "../palette";
 import { ThemeContext } from "../shared/theme";
 import { LEVEL_NAMES, texts } from "../texts";
@@ -78,9 +79,9 @@ function State({ cell, outcome, zone, kind }: { cell: ScoredWindow; outcome: Out
       {cell.forecast ? <Probabilities forecast={cell.forecast} /> : null}
       <dl className="facts">
         <div>
-          <dt>{known.speed}</dt>
+          <dt title={known.speedTitle}>{known.speed}</dt>
           <dd>
-            {speed(cell.avg_speed_mph)} {speedUnit}
+            {speed(speedNow(cell))} {speedUnit}
           </dd>
         </div>
         <div>

@@ -4,6 +4,7 @@ import { losesTime } from "../data/hotspots";
 import type { Hotspot, ScoredWindow } from "../data/messages";
 import { shortId } from "../data/places";
 import { useMeasures } from "../data/units";
+import { speedNow } from "../data/speed";
 import { texts } from "../texts";
 import { LevelChip } from "./LevelChip";
 
@@ -72,7 +73,7 @@ export function Hotspots({ hotspots, cells, nameOf, selected, horizonMinutes, sh
 /** The speed now and, where it is known, the one expected. */
 function Speeds({ cell, horizonMinutes }: { cell: ScoredWindow; horizonMinutes: number }): JSX.Element {
   const { speed, speedUnit } = useMeasures();
-  const now = speed(cell.avg_speed_mph);
+  const now = speed(speedNow(cell));
   const expected = cell.forecast?.expected_speed_mph;
   if (expected == null) return (
     <span className="hotspot-speed">

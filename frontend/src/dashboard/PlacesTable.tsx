@@ -4,6 +4,7 @@ import type { Namer } from "../data/geography";
 import type { PlaceKind, ScoredWindow } from "../data/messages";
 import { shortId } from "../data/places";
 import { useMeasures } from "../data/units";
+import { speedNow } from "../data/speed";
 import { texts } from "../texts";
 import { LevelChip } from "./LevelChip";
 
@@ -53,7 +54,7 @@ export function PlacesTable({ reason, kind, cells, nameOf, selected, onSelect }:
               <td>
                 <LevelChip level={cell.forecast?.level ?? "unknown"} small />
               </td>
-              <td>{speed(cell.avg_speed_mph)}</td>
+              <td>{speed(speedNow(cell))}</td>
               {kind === "h3" ? <td>{count(cell.vehicle_count)}</td> : null}
             </tr>
           ))}

@@ -1,5 +1,6 @@
 /** Which places are looked at: what somebody chose, applied to map, lists and charts alike. Pure. */
 import { LEVELS, type CitySummary, type Level, type ScoredWindow } from "./messages";
+import { speedNow } from "./speed";
 
 export interface Filter {
   /** Part of a place's name or id. */
@@ -20,7 +21,7 @@ export function isFiltering({ text, hidden, slowest, fastest, fewestVehicles }: 
 /** Whether a place passes. `level`: what its colour says on the layer shown. A place without a speed is in no range of speeds. */
 export function passes(filter: Filter, cell: ScoredWindow, level: Level, nameOf: (cellId: string) => string): boolean {
   const { hidden, slowest, fastest, fewestVehicles } = filter;
-  const speed = cell.avg_speed_mph;
+  const speed = speedNow(cell);
   if (hidden.includes(level) || cell.vehicle_count < fewestVehicles) return false;
   if (slowest !== null && (speed === null || speed < slowest)) return false;
   if (fastest !== null && (speed === null || speed > fastest)) return false;

@@ -4,6 +4,7 @@ import type { Point } from "../data/places";
 import type { Namer } from "../data/geography";
 import { errorLevel, NO_OUTCOMES, type Outcomes } from "../data/past";
 import type { Measures } from "../data/units";
+import { speedNow } from "../data/speed";
 import { LEVEL_NAMES, texts } from "../texts";
 
 export type Row = (string | number | null)[];
@@ -105,7 +106,7 @@ function placeRow(cell: ScoredWindow, nameOf: Namer, { shown }: Measures, outcom
     LEVEL_NAMES[cell.level],
     forecast ? LEVEL_NAMES[forecast.level] : texts.kpi.noForecast,
     typeof chance === "number" ? Math.round(chance * 100) : null,
-    tenth(cell.avg_speed_mph, shown),
+    tenth(speedNow(cell), shown),
     tenth(cell.free_flow_mph, shown),
     tenth(forecast?.expected_speed_mph, shown),
     came ?? "unknown",
