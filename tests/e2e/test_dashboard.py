@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from confluent_kafka import Producer
 from PIL import Image
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from smartcity.events import encode_fields
 from smartcity.levels import Level
@@ -144,6 +144,32 @@ def test_hexagons_are_coloured_and_change_with_new_windows(
     assert orange_share(jammed) == pytest.approx(blue_share(calm), rel=0.5)
     assert errors == []
     assert elsewhere == []
+
+
+def test_a_hexagon_says_what_is_known_of_it_and_a_click_selects_it_everywhere(
+    api: int, kafka_broker: str, watched: tuple[Page, list[str], list[str]]
+) -> None:
+    page, _, errors = watched
+    send_city(Producer({"bootstrap.servers": kafka_broker, "log_level": 2}), Level.HIGH, 1)
+    page.goto(f"http://127.0.0.1:{api}/dashboard", wait_until="domcontentloaded")
+    wait_for(page, lambda image: orange_share(image) > 0.02, "no hexagons in the colour of congested cells")
+    box = page.get_by_test_id("map").bounding_box()
+    assert box is not None
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.move(*middle)
+    told = page.locator(".map-popover")
+    for words in ("NowCongested", "Speed (mph)6", "Vehicles", "In 15 minCongested", "Chance of congestion (%)80"):
+        expect(told).to_contain_text(words, timeout=PATIENCE_MS)
+    page.mouse.click(*middle)
+    details = page.get_by_test_id("details")
+    expect(details).to_be_visible(timeout=PATIENCE_MS)
+    cell = details.get_attribute("data-cell")
+    assert cell in CELLS
+    page.wait_for_function("cell => location.hash.includes(`cell=${cell}`)", arg=cell)
+    page.get_by_role("button", name="Close").click()
+    expect(details).to_have_count(0, timeout=PATIENCE_MS)
+    page.wait_for_function("() => !location.hash.includes('cell=')")
+    assert errors == []
 
 
 def test_the_landing_page_leads_to_the_dashboard(api: int, watched: tuple[Page, list[str], list[str]]) -> None:
