@@ -1,5 +1,6 @@
 """The steps of ``traffic up``, in order."""
 
+import hashlib
 import importlib.metadata
 import sys
 import time
@@ -170,8 +171,10 @@ def start_kafka(supervisor: Supervisor, settings: Settings, step: Step) -> str:
 
 
 def migration_mark(settings: Settings) -> Path:
-    """There once Airflow's tables are those of the installed version."""
-    return settings.home / "airflow" / f"migrated-{importlib.metadata.version('apache-airflow')}"
+    """There once the tables of Airflow's database are those of the installed version."""
+    url = settings.airflow_database_url
+    other = f"-{hashlib.sha256(url.encode()).hexdigest()[:8]}" if url else ""
+    return settings.home / "airflow" / f"migrated-{importlib.metadata.version('apache-airflow')}{other}"
 
 
 def migrate_airflow(settings: Settings, step: Step) -> str:

@@ -20,13 +20,17 @@ NO_LOG_SERVER = ("--skip-serve-logs",)
 
 @dataclass(frozen=True)
 class Program:
-    """One supervised program. ``start_seconds``: alive that long, it counts as started."""
+    """One supervised program. ``start_seconds``: alive that long, it counts as started.
+
+    ``private``: names of variables whose values may hold a secret, so that no file gets them.
+    """
 
     name: str
     command: list[str]
     environment: dict[str, str] = field(default_factory=dict)
     start_seconds: int = 3
     stop_seconds: int = 20
+    private: frozenset[str] = frozenset()
 
 
 def base_environment(settings: Settings) -> dict[str, str]:
@@ -58,7 +62,8 @@ def mlflow(settings: Settings) -> Program:
         # Not among the arguments: it may hold a password, and these are everybody's to read.
         MLFLOW_STORE: settings.mlflow_database_url or f"sqlite:///{folder / 'mlflow.db'}",
     }
-    return Program("mlflow", command, {**base_environment(settings), **environment}, start_seconds=5)
+    private = frozenset({MLFLOW_STORE}) if settings.mlflow_database_url else frozenset()
+    return Program("mlflow", command, {**base_environment(settings), **environment}, start_seconds=5, private=private)
 
 
 def broker(settings: Settings) -> Program:
@@ -147,9 +152,12 @@ def airflow(settings: Settings) -> list[Program]:
     """Airflow's four parts, each supervised by itself: in one `standalone` a dead scheduler stays dead."""
     environment = airflow_environment(settings)
     # All parts read the same folder of logs: the log servers, which listen on every address, are not needed.
+    private = (
+        frozenset(airflow_database(settings.airflow_database_url)) if settings.airflow_database_url else frozenset()
+    )
     parts = {"api-server": (), "scheduler": NO_LOG_SERVER, "dag-processor": (), "triggerer": NO_LOG_SERVER}
     return [
-        Program(f"airflow-{part}", airflow_command(part, *options), environment, start_seconds=10)
+        Program(f"airflow-{part}", airflow_command(part, *options), environment, start_seconds=10, private=private)
         for part, options in parts.items()
     ]
 

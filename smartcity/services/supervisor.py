@@ -58,7 +58,8 @@ def _quoted(value: str) -> str:
 
 def _section(settings: Settings, program: Program) -> str:
     environment = {**program.environment, SERVICE_MARK: program.name, HOME_MARK: str(settings.home)}
-    pairs = ",".join(f"{name}={_quoted(value)}" for name, value in sorted(environment.items()))
+    told = {name: value for name, value in environment.items() if name not in program.private}
+    pairs = ",".join(f"{name}={_quoted(value)}" for name, value in sorted(told.items()))
     return f"""
 [program:{program.name}]
 command={shlex.join(program.command).replace("%", "%%")}
@@ -104,6 +105,11 @@ chmod=0700
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 """
     return head + "".join(_section(settings, program) for program in programs)
+
+
+def _private(programs: list[Program]) -> dict[str, str]:
+    """What programs inherit from supervisord instead of reading it in its configuration."""
+    return {name: program.environment[name] for program in programs for name in program.private}
 
 
 def _settled(text: str) -> str:
@@ -157,7 +163,12 @@ class Supervisor:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=ROOT,
-                env={**os.environ, HOME_MARK: str(self.settings.home), SERVICE_MARK: "supervisor"},
+                env={
+                    **os.environ,
+                    **_private(programs),
+                    HOME_MARK: str(self.settings.home),
+                    SERVICE_MARK: "supervisor",
+                },
                 start_new_session=True,
             )
         for _ in range(150):

@@ -58,6 +58,33 @@ def test_a_secret_changes_the_configuration_but_is_not_in_it(tmp_path: Path) -> 
     assert told != configuration(settings, [], {})
 
 
+def test_a_password_of_a_database_reaches_the_programs_by_no_file_and_no_argument(tmp_path: Path) -> None:
+    urls = {name: f"postgresql+psycopg://me:very-{name}-secret@host/{name}" for name in ("mlflow", "airflow")}
+    settings = Settings(
+        _env_file=None, home=tmp_path, mlflow_database_url=urls["mlflow"], airflow_database_url=urls["airflow"]
+    )
+    found = [programs.mlflow(settings), *programs.airflow(settings)]
+    assert "secret" not in configuration(settings, found, {})
+    assert not any("secret" in word for program in found for word in program.command)
+    assert urls["mlflow"] in {program.environment.get(programs.MLFLOW_STORE) for program in found}
+
+
+def test_a_value_that_no_file_gets_reaches_its_program_all_the_same(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, home=tmp_path)
+    write = "import os, pathlib; pathlib.Path('{}').write_text(os.environ['SAID'])".format(tmp_path / "said")
+    program = programs.Program(
+        "writer", [sys.executable, "-c", write], {"SAID": "s3cr%t"}, start_seconds=0, private=frozenset({"SAID"})
+    )
+    supervisor = Supervisor(settings)
+    supervisor.start([program])
+    try:
+        supervisor.start_program("writer")
+        assert until(lambda: (tmp_path / "said").exists() and (tmp_path / "said").read_text() == "s3cr%t")
+        assert "s3cr" not in supervisor.config.read_text()
+    finally:
+        supervisor.shutdown()
+
+
 def test_airflow_gets_its_spark_as_json_because_a_uri_with_brackets_means_yarn() -> None:
     assert json.loads(programs.spark_connection("local[2]"))["host"] == "local[2]"
     cluster = json.loads(programs.spark_connection("spark://head:7077"))
