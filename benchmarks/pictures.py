@@ -1,4 +1,4 @@
-"""Pictures of the running platform's dashboard in each state that an operator meets, dark and light, wide and narrow.
+"""Pictures of the running platform's pages in each state that people meet, dark and light, wide and narrow.
 
     ./traffic bench pictures --out docs/img/states
 
@@ -46,6 +46,28 @@ HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
 #: How far back the moment lies whose forecasts came due.
 PAST = timedelta(minutes=24)
 State = Callable[[Page, str], None]
+
+
+def landing(page: Page, address: str) -> None:
+    """The landing page, whole, with the city and its figures."""
+    page.goto(address.removesuffix("dashboard"))
+    page.wait_for_function("/[0-9]/.test(document.querySelector('[data-testid=figures] dd')?.textContent ?? '')")
+    page.wait_for_timeout(6_000)
+
+
+def landing_waiting(page: Page, address: str) -> None:
+    """The landing page before there is anything to show."""
+    page.goto(address.removesuffix("dashboard"))
+    page.wait_for_selector(".now")
+    page.wait_for_timeout(3_000)
+
+
+def api_down(page: Page, address: str) -> None:
+    """The page is there, the API is not: what to do."""
+    page.route("**/api/**", lambda route: route.abort())
+    page.goto(address)
+    page.wait_for_selector("[data-testid=api-down]")
+    page.wait_for_timeout(1_500)
 
 
 def live(page: Page, address: str) -> None:
@@ -122,17 +144,26 @@ def paper(page: Page, address: str) -> None:
 
 
 STATES: dict[str, tuple[State, Views]] = {
+    "landing": (landing, VIEWS),
+    "landing-waiting": (landing_waiting, VIEWS),
     "live": (live, VIEWS),
     "place": (place, VIEWS),
     "past": (past, VIEWS),
     "loading": (loading, VIEWS),
     "no-data": (no_data, VIEWS),
+    "api-down": (api_down, VIEWS),
     "stale": (stale, VIEWS),
     "reconnecting": (reconnecting, VIEWS),
     "no-webgl": (no_webgl, VIEWS),
     "wall": (live, WALL),
     "paper": (paper, PAPER),
 }
+
+
+#: What needs an API that knows nothing.
+NOTHING_STORED = ("no-data", "landing-waiting")
+#: Pages that go on below the screen.
+WHOLE = (landing,)
 
 
 def _through(page: Page, messages: int, cut: bool) -> None:
@@ -173,7 +204,7 @@ def view(browser: Browser, state: State, address: str, size: tuple[int, int], sc
     page.set_default_timeout(PATIENCE_MS)
     try:
         state(page, address)
-        found = Image.open(io.BytesIO(page.screenshot(timeout=PATIENCE_MS))).convert("RGB")
+        found = Image.open(io.BytesIO(page.screenshot(timeout=PATIENCE_MS, full_page=state in WHOLE))).convert("RGB")
     finally:
         page.close()
     return found.resize((round(found.width * HEIGHT / found.height), HEIGHT), Image.Resampling.LANCZOS)
@@ -202,7 +233,7 @@ def main() -> None:
             browser = stack.enter_context(chromium())
             for name in options.state or STATES:
                 started, address = time.monotonic(), running
-                if name == "no-data":
+                if name in NOTHING_STORED:
                     home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pictures-")))
                     port, _ = stack.enter_context(served("api", home))
                     address = f"http://127.0.0.1:{port}/dashboard"
