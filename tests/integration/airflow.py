@@ -52,6 +52,13 @@ class AirflowClient:
         states = [(run["dag_run_id"], run["state"]) for run in self.runs(dag)]
         pytest.fail(f"{dag} did not end in {seconds:.0f} s: {states}")
 
+    def trigger_and_wait(self, dag: str, seconds: float, form: dict[str, Any] | None = None) -> dict[str, Any]:
+        """A run by hand, ended. Args: form: what is filled in."""
+        run = self.call(f"/api/v2/dags/{dag}/dagRuns", {"logical_date": None, "conf": form or {}})
+        path = f"/api/v2/dags/{dag}/dagRuns/{run['dag_run_id']}"
+        self.wait_until(lambda: self.call(path)["state"] in ENDED, seconds)
+        return self.call(path)
+
     def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
         """Ask about every second."""
         end = time.monotonic() + seconds

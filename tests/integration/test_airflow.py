@@ -1,17 +1,21 @@
-"""The DAGs in a real Airflow: trip files in the inbox to a registered model, and a run by hand that a gate stops."""
+"""The DAGs in a real Airflow: from the publisher's files to a registered model, through kills, and what stops a run."""
 
 import json
+import os
+import random
 import shutil
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import h3
+import psutil
 import pytest
 from confluent_kafka import Consumer
 
@@ -21,14 +25,17 @@ from smartcity.levels import Level
 from smartcity.messages import Forecast, ModelEvent, ScoredWindow
 from smartcity.model import registry
 from smartcity.model.spec import MODEL_NAME
-from smartcity.services import kafka, programs
+from smartcity.services import java, kafka, programs
 from smartcity.services.ports import free_port
 from smartcity.settings import ROOT, Settings
 from smartcity.store.engine import create_all, create_engine, open_engine
 from smartcity.store.ledger import ROLL_BACK, decisions
 from smartcity.store.writer import WindowSums, upsert_windows, window_row
+from tests import lakes
+from tests.expectations.test_raw_gate import write as published
 from tests.integration.airflow import AirflowClient, airflow_parts
 from tests.integration.processes import answers_http, broker
+from tests.smartcity.publisher import publisher
 
 pytestmark = pytest.mark.integration
 
@@ -98,20 +105,19 @@ def live_forecasts(settings: Settings, version: str, level: Level) -> None:
 
 
 @pytest.fixture(scope="module")
-def trip_files(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Trip files of a generated city in the inbox."""
+def trip_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A month's file of a generated city, as it is published."""
     made = tmp_path_factory.mktemp("generated")
     size = ["--days", str(DAYS), "--trips-per-day", str(TRIPS_PER_DAY), "--seed", "5", "--start", "2025-02-03"]
     command = [sys.executable, "-m", "smartcity", "generate", *size, "--no-probes", "--out", str(made)]
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    folder = inbox.folder(settings, settings.dataset)
-    folder.mkdir(parents=True)
-    return [Path(shutil.copy(file, folder)) for file in sorted((made / "trips").iterdir())]
+    (file,) = (made / "trips").iterdir()
+    return file
 
 
 @pytest.fixture(scope="module")
-def airflow(settings: Settings, trip_files: list[Path]) -> Iterator[AirflowClient]:
-    """Airflow with an empty database."""
+def airflow(settings: Settings, trip_file: Path) -> Iterator[AirflowClient]:
+    """Airflow with an empty database, and a publisher who has one month and breaks off in the middle of it, once."""
     # A small model: what is tested is the way to it.
     names = {
         "TRAFFIC_MLFLOW_TRACKING_URI": settings.mlflow,
@@ -119,31 +125,70 @@ def airflow(settings: Settings, trip_files: list[Path]) -> Iterator[AirflowClien
         "TRAFFIC_FOREST_DEPTH": "6",
         "TRAFFIC_TRAINING_TRIALS": "1",
     }
-    with airflow_parts(settings, names) as client:
-        yield client
+    with publisher() as site:
+        site.files["/trips_2025-02.parquet"] = trip_file.read_bytes()
+        site.break_after, site.breaks = 100_000, 1
+        names["TRAFFIC_DOWNLOAD"] = f"{site.address}/trips_{{year}}-{{month}}.parquet"
+        names["TRAFFIC_DOWNLOAD_FROM"] = "2025-02"
+        with airflow_parts(settings, names) as client:
+            yield client
 
 
-def test_the_nightly_run_is_green_and_a_model_follows(airflow: AirflowClient, settings: Settings) -> None:
-    # A new Airflow makes up for the last 02:00 it missed; that run finds the files in the inbox.
+def processes_of(settings: Settings, job: str) -> list[psutil.Process]:
+    """Java and Python of a Spark job of this home, its workers too."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            mine = process.environ().get("TRAFFIC_HOME") == str(settings.home)
+            if mine and any(word.endswith(f"spark_jobs/{job}.py") for word in process.cmdline()):
+                found += [process, *process.children(recursive=True)]
+    return found
+
+
+def test_the_nightly_run_is_green_whatever_is_killed_and_a_model_follows(
+    airflow: AirflowClient, settings: Settings, trip_file: Path, tmp_path: Path
+) -> None:
+    # A new Airflow makes up for the last 02:00 it missed; that run finds what the publisher has.
     opened: set[str] = set()
+    killed: set[str] = set()
+    chance = random.Random(3)
 
     def look_at_spark(run: dict[str, Any]) -> None:
-        for job in (task for task in SPARK_JOBS - opened if airflow.states(run).get(task) == "running"):
+        at_work = {task for task, state in airflow.states(run).items() if state == "running"} & SPARK_JOBS
+        for job in at_work - opened:
             address = airflow.links(run, job)["Spark UI (while it runs)"]
             if address and answers_http(f"{address}/jobs/"):
                 opened.add(job)
+        for job in at_work - killed:
+            time.sleep(chance.uniform(0, 3))
+            for process in processes_of(settings, job):
+                killed.add(job)
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
 
-    run = airflow.wait_for_run("traffic_nightly", 600, look_at_spark)
+    run = airflow.wait_for_run("traffic_nightly", 1200, look_at_spark)
     states = airflow.states(run)
     broken = [task for task, state in states.items() if state == "failed"]
     assert run["state"] == "success", (states, [airflow.log(run, task) for task in broken])
     assert set(states.values()) == {"success"}
     assert opened, "no job's own pages could be looked at while it ran"
+    assert len(killed) >= 3, killed
+    assert "100,000 of them by an earlier try" in airflow.log(run, "download_new_files")
 
     dataset = Dataset.of(settings)
     assert len(dataset.trips.dates()) == DAYS
     assert dataset.features.dates() == dataset.trips.dates()
     assert inbox.new_files(settings, dataset.name) == []
+    undisturbed = Settings(home=tmp_path, jars=settings.jars)
+    file = shutil.copy(trip_file, tmp_path / "trips_2025-02.parquet")
+    days = dataset.trips.dates()
+    asked = ["--from", str(days[0]), "--to", str(days[-1])]
+    for job, words in (("clean", [str(file)]), *((job, asked) for job in ("positions", "windows", "features"))):
+        command = [sys.executable, "-m", f"spark_jobs.{job}", "--dataset", settings.dataset, *words]
+        environment = {**os.environ, **java.environment(undisturbed), "TRAFFIC_HOME": str(tmp_path)}
+        made = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True)
+        assert made.returncode == 0, made.stderr[-3000:]
+    lakes.assert_equal(dataset, Dataset.of(undisturbed))
     gates = [json.loads(line) for line in (settings.home / "data_docs" / "runs.jsonl").read_text().splitlines()]
     assert [gate["gate"] for gate in gates] == ["raw", "trips", "windows", "features"]
     assert all(gate["status"] != "failed" for gate in gates)
@@ -197,6 +242,73 @@ def test_a_gates_link_leads_to_its_line_in_data_docs_and_a_trainings_to_its_run(
     assert f"id='{mark}'" in airflow.page(page)
     retrain = airflow.runs("model_retrain")[0]
     assert airflow.links(retrain, "train")["MLflow run"].startswith(f"{settings.mlflow}/#/experiments/")
+
+
+def next_day(settings: Settings) -> list[dict[str, Any]]:
+    """The lake's last day, delivered under the date after it."""
+    trips = Dataset.of(settings).trips
+    day = trips.dates()[-1]
+    rows = trips.read(day, day).to_pylist()
+    for row in rows:
+        row["pickup_utc"] += timedelta(days=1)
+        row["dropoff_utc"] += timedelta(days=1)
+    return rows
+
+
+def swapped(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    for row in rows:
+        for end in ("pickup", "dropoff"):
+            there = f"{end}_latitude", f"{end}_longitude"
+            row[there[0]], row[there[1]] = row[there[1]], row[there[0]]
+    return rows
+
+
+def in_kilometres(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row | {"trip_distance_miles": row["trip_distance_miles"] * 1.609344} for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("fault", "renamed", "broken"),
+    [
+        # No row is left of the day, so that it is also smaller than others.
+        (swapped, {}, {"most_rows_are_good", "rows_are_as_many_as_usual"}),
+        (lambda rows: rows[::2], {}, {"rows_are_as_many_as_usual"}),
+        (in_kilometres, {}, {"speed_is_in_the_usual_unit"}),
+        (lambda rows: rows, {}, {"no_day_is_a_copy_of_another"}),
+        (lambda rows: rows, {"trip_distance": "km_driven"}, {"files_are_trip_files"}),
+    ],
+    ids=["swapped columns", "half the rows", "kilometres", "a day twice", "a changed layout"],
+)
+def test_a_planted_fault_stops_the_run_by_the_rule_named_for_it_and_changes_nothing(
+    airflow: AirflowClient,
+    settings: Settings,
+    fault: Callable[[list[dict[str, Any]]], list[dict[str, Any]]],
+    renamed: dict[str, str],
+    broken: set[str],
+) -> None:
+    dataset = Dataset.of(settings)
+    before = {table.name: table.manifest() for table in dataset.tables}
+    file = published(inbox.folder(settings, dataset.name) / "planted.csv", fault(next_day(settings)), renamed)
+    try:
+        run = airflow.trigger_and_wait("traffic_nightly", 240)
+        states = airflow.states(run)
+        assert (run["state"], states["gate_raw"], states["clean"]) == ("failed", "failed", "upstream_failed")
+        figures = json.loads((settings.home / "data_docs" / "runs.jsonl").read_text().splitlines()[-1])
+        assert set(figures["failed"]) == broken
+        said = airflow.log(run, "gate_raw")
+        assert all(f"FAIL {rule}" in said for rule in broken) and "'A gate failed'" in said
+    finally:
+        file.unlink()
+    assert {table.name: table.manifest() for table in dataset.tables} == before
+
+
+def test_a_run_without_data_fails_at_once_and_says_what_to_do(airflow: AirflowClient) -> None:
+    started = time.monotonic()
+    run = airflow.trigger_and_wait("traffic_nightly", 240, {"dataset": "nothing"})
+    states = airflow.states(run)
+    assert run["state"] == "failed" and states["choose_days"] == "failed" and states["positions"] == "upstream_failed"
+    assert "data set 'nothing' has no trips. Put trip files into" in airflow.log(run, "choose_days")
+    assert time.monotonic() - started < 60, "it was tried again, though nothing can have changed"
 
 
 def test_a_failed_gate_stops_what_depends_on_it_and_leaves_the_lake(airflow: AirflowClient, settings: Settings) -> None:

@@ -11,12 +11,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Publisher:
-    """``files`` by path. ``break_after``: bytes of an answer after which it breaks off. ``told``: more headers."""
+    """``files`` by path. ``break_after``: bytes of an answer after which it breaks off. ``told``: more headers.
+
+    ``breaks``: how often it does so.
+    """
 
     port: int = 0
     files: dict[str, bytes] = field(default_factory=dict)
     told: dict[str, str] = field(default_factory=dict)
     break_after: int | None = None
+    breaks: int = 1_000_000
     tagged: bool = True
     #: Path and range of each request.
     asked: list[tuple[str, str | None]] = field(default_factory=list)
@@ -55,7 +59,8 @@ def publisher() -> Iterator[Publisher]:
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(content) - start))
             self.end_headers()
-            self.wfile.write(content[start:][: found.break_after])
+            found.breaks -= 1
+            self.wfile.write(content[start:][: found.break_after if found.breaks >= 0 else None])
 
         def log_message(self, *words: object) -> None:
             """Quiet."""
