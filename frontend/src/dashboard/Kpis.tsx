@@ -1,4 +1,4 @@
-import { useEffect, useState, type ReactNode } from "react";
+import { useMemo, useRef, type ReactNode } from "react";
 import { count, percent, points, seconds, shortCount } from "../data/format";
 import type { Accuracy, CitySummary, PlaceKind, SeriesPoint } from "../data/messages";
 import { accuracyUntil, recent, sparkline } from "../data/series";
@@ -52,6 +52,15 @@ export function Kpis({ summary, series, accuracy, horizonMinutes, placeKind, pas
   const now = summary?.congested_share ?? null;
   const then = summary?.forecast_congested_share ?? null;
   const checked = summary && summary.live_accuracy !== null;
+  const trends = useMemo(
+    () => ({
+      vehicles: recent(series, (point) => point.vehicle_count),
+      speed: recent(series, (point) => point.avg_speed_mph),
+      now: recent(series, (point) => point.share_high),
+      then: recent(series, (point) => point.forecast_share_high),
+    }),
+    [series],
+  );
   const sensorsTrend = useTrail(past ? null : summary?.cells_known, summary);
   const eventsTrend = useTrail(past ? null : summary?.events_per_second, summary);
   const delayTrend = useTrail(past ? null : summary?.delay_seconds, summary);
@@ -63,7 +72,7 @@ export function Kpis({ summary, series, accuracy, horizonMinutes, placeKind, pas
           value={count(summary?.vehicle_count)}
           note={summary ? known.vehiclesNote(summary.cells_known, summary.cells_unknown) : texts.loading}
           testId="kpi-vehicles"
-          trend={recent(series, (point) => point.vehicle_count)}
+          trend={trends.vehicles}
         />
       ) : (
         <Card
@@ -80,14 +89,14 @@ export function Kpis({ summary, series, accuracy, horizonMinutes, placeKind, pas
         unit={speedUnit}
         note={summary ? (summary.model_version ? texts.details.model(summary.model_version).replace(/^by /, "scored by ") : "") : ""}
         testId="kpi-speed"
-        trend={recent(series, (point) => point.avg_speed_mph)}
+        trend={trends.speed}
       />
       <Card
         label={known.congestedNow}
         value={percent(now, 1)}
         note={known.congestedNowNote}
         testId="kpi-congested-now"
-        trend={recent(series, (point) => point.share_high)}
+        trend={trends.now}
         color={LEVEL_COLORS.high}
       />
       <Card
@@ -95,7 +104,7 @@ export function Kpis({ summary, series, accuracy, horizonMinutes, placeKind, pas
         value={percent(then, 1)}
         note={now === null || then === null ? known.noForecast : known.forecastNote(points(then - now))}
         testId="kpi-congested-forecast"
-        trend={recent(series, (point) => point.forecast_share_high)}
+        trend={trends.then}
         color={LEVEL_COLORS.medium}
       />
       <Card
@@ -131,11 +140,16 @@ export function Kpis({ summary, series, accuracy, horizonMinutes, placeKind, pas
 
 const TRAIL_LENGTH = 60;
 
-/** The last values of a figure that the API keeps no history of, as this page saw them: one for each message. */
+/**
+ * The last values of a figure that the API keeps no history of, as this page saw them: one for each message. Kept beside
+ * React's state: as a state, each message would draw all figures twice.
+ */
 function useTrail(value: number | null | undefined, message: unknown): number[] {
-  const [trail, setTrail] = useState<number[]>([]);
-  useEffect(() => {
-    if (value != null) setTrail((old) => [...old, value].slice(-TRAIL_LENGTH));
-  }, [value, message]);
-  return trail;
+  const trail = useRef<number[]>([]);
+  const last = useRef<unknown>(null);
+  if (message !== last.current) {
+    last.current = message;
+    if (value != null) trail.current = [...trail.current, value].slice(-TRAIL_LENGTH);
+  }
+  return trail.current;
 }
