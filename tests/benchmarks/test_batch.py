@@ -161,6 +161,7 @@ def test_parts_of_a_benchmark_are_not_listed():
             "api",
             "batch",
             "chaos",
+            "forecasts",
             "latency",
             "page",
             "pictures",
