@@ -28,6 +28,7 @@ from smartcity.generator.demand import day_bounds
 from smartcity.generator.field import STEPS_PER_DAY, speeds_mph
 from smartcity.generator.layout import layout_of
 from smartcity.generator.parameters import FIELD_STEP_SECONDS
+from smartcity.model.truthscore import TRUE_NOW
 
 SETS = ("gps", "trips", "sensors")
 SENSORS, SENSOR_MINUTES, READING_NOISE = 207, 5, 0.04
@@ -95,7 +96,7 @@ def summary(report: dict[str, Any]) -> dict[str, float]:
         "ece": model["ece"],
         "rmse_below_persistence": report["rmse_below_persistence"],
     }
-    repeated = report["truth_ceilings"].get("true_level_repeated", {})
+    repeated = report["truth_ceilings"].get(TRUE_NOW, {})
     for who, figures in (("", model), ("persistence_", persistence)):
         for name in ("truth_accuracy", "truth_macro_f1"):
             if name in figures:
