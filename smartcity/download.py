@@ -5,7 +5,6 @@ for the next try, with the version of the file that it is of: a server that has 
 """
 
 import base64
-import hashlib
 import json
 import re
 import urllib.error
@@ -18,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from smartcity.errors import DownloadError, SettingsError
-from smartcity.hashing import file_sha256
+from smartcity.hashing import file_digest, file_sha256
 from smartcity.inbox import DONE, ENDINGS
 from smartcity.settings import Settings
 
@@ -148,7 +147,7 @@ def _broken(address: str, part: Path, why: str) -> DownloadError:
 def _finish(address: str, part: Path, version: Path, target: Path, expected: tuple[str, str], begun: int) -> Fetched:
     """Check the whole file, and give it its name."""
     name, wanted = expected
-    digest = _digest(part, name) if name else ""
+    digest = file_digest(part, name) if name else ""
     if digest != wanted:
         part.unlink()
         version.unlink(missing_ok=True)
@@ -187,8 +186,3 @@ def _published(address: str) -> str:
     if not (found := re.match(r"\s*([0-9a-fA-F]{64})\b", text)):
         raise DownloadError(f"{address}: holds no SHA-256, but {json.dumps(text[:40])}; the file is not taken")
     return found[1].lower()
-
-
-def _digest(file: Path, name: str) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, name).hexdigest()

@@ -32,10 +32,15 @@ class Readable(Protocol):
         ...
 
 
-def file_sha256(path: Readable) -> str:
-    """Hex digest of a file's content."""
+def file_digest(path: Readable, algorithm: str) -> str:
+    """Hex digest of a file's content, by the algorithm of that name."""
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        return hashlib.file_digest(stream, algorithm).hexdigest()
+
+
+def file_sha256(path: Readable) -> str:
+    """Hex digest by which the lake and the registry know a file."""
+    return file_digest(path, "sha256")
 
 
 def mix(values: UInts) -> UInts:
