@@ -73,6 +73,9 @@ export const texts = {
     credits: "© OpenStreetMap contributors",
     panel: "Layers & filters",
     panelTitle: "Kepler.gl's own panel: layers, filters, tooltips",
+    layerName: "Name of the layer",
+    panelList: "What to choose from",
+    canvas: "Map of the city; the arrow keys move it, plus and minus zoom",
     layers: {
       now: (_minutes: number) => "Now",
       forecast: (minutes: number) => `In ${minutes} min`,

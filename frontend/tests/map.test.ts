@@ -6,9 +6,41 @@ import { describe, expect, it } from "vitest";
 import type { Level, ScoredWindow } from "../src/data/messages";
 import { basemapStyle } from "../src/map/basemap";
 import { mapConfig } from "../src/map/config";
-import { inUnits, niceTop, placeFields, placeRows, placeTooltip, HEADING, PLACES, SELECTION, vehicleFields, vehicleRow } from "../src/map/rows";
+import { inUnits, niceTop, placeFields, placeRows, placeTooltip, HEADING, PLACES, SELECTION, vehicleFields, vehicleRow, VEHICLES, withOutcome } from "../src/map/rows";
 import { EMPTY_CITY } from "../src/data/state";
+import { placed } from "../src/map/Popover";
 import { busyBounds, cityBounds, viewOf } from "../src/map/view";
+
+describe("withOutcome", () => {
+  it("adds what came to the tooltips of places, once and only of the past, and keeps what people chose", () => {
+    const chosen = { [PLACES]: [{ name: "speed", format: ".0f" }], [VEHICLES]: [{ name: "vehicle_id", format: null }] };
+    const past = withOutcome(withOutcome(chosen, true), true);
+    expect(past).toEqual({ ...chosen, [PLACES]: [...chosen[PLACES]!, { name: "outcome_name", format: null }] });
+    expect(withOutcome(past, false)).toEqual(chosen);
+  });
+});
+
+describe("placed", () => {
+  const [box, map] = [
+    { width: 200, height: 250 },
+    { width: 800, height: 400 },
+  ];
+
+  it("is right of the pointer and below it where there is room", () => {
+    expect(placed(100, 20, box, map)).toEqual({ left: 118, top: 38 });
+  });
+
+  it.each([
+    [790, 5],
+    [400, 395],
+    [0, 0],
+    [800, 400],
+  ])("stays within the map at %i, %i", (x, y) => {
+    const { left, top } = placed(x, y, box, map);
+    expect(Math.min(left, top, map.width - left - box.width, map.height - top - box.height)).toBeGreaterThanOrEqual(8);
+    expect(left > x || left + box.width < x, "the pointer is not covered").toBe(true);
+  });
+});
 
 describe("vehicleRow", () => {
   it("holds the heading where the layer looks for it, and speeds in the unit that its field names", () => {
@@ -94,7 +126,7 @@ describe("mapConfig", () => {
       const named = [...Object.values(config.columns), visualChannels.colorField.name, visualChannels.sizeField?.name ?? "level"];
       expect(named.filter((name) => !fields.has(name))).toEqual([]);
     }
-    expect(placeTooltip(kind).filter((name) => !fields.has(name))).toEqual([]);
+    expect(placeTooltip(kind, true).filter((name) => !fields.has(name))).toEqual([]);
   });
 });
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, WebSocketRoute, expect
+from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
 
 from tests.api.rows import NOW, SLOW, WINDOW
 from tests.e2e.axe import serious
@@ -48,6 +48,43 @@ def kepler(page: Page, address: str) -> None:
     page.get_by_test_id("layer__title__editor").first.wait_for()
 
 
+def kepler_layer(page: Page, address: str) -> None:
+    """All that is to be set of a layer."""
+    kepler(page, address)
+    press(page, page.get_by_role("button", name="Layer settings, Now"))
+    for group in ("Fill Color", "Outline", "Coverage", "Height"):
+        press(page, page.get_by_role("button", name=f"{group}, Now"))
+    expect(page.get_by_text("Height Multiplier")).to_be_visible()
+
+
+def kepler_filter(page: Page, address: str) -> None:
+    """A filter made with nothing but keys."""
+    kepler(page, address)
+    press(page, page.get_by_role("button", name="Filters", exact=True))
+    press(page, page.get_by_role("button", name="Add Filter"))
+    expect(page.locator(".typeahead__input")).to_be_focused()
+    for key in ("ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    press(page, page.get_by_role("button", name="Select a field"))
+    expect(page.locator(".typeahead__input")).to_be_focused()
+    page.keyboard.type("Speed")
+    for key in ("ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    expect(page.locator(".filter-panel__header")).to_contain_text("Speed (mph)")
+
+
+def kepler_tooltips(page: Page, address: str) -> None:
+    kepler(page, address)
+    press(page, page.get_by_role("button", name="Interactions", exact=True))
+    expect(page.get_by_role("checkbox", name="Tooltip")).to_be_checked()
+
+
+def press(page: Page, control: Locator) -> None:
+    """With the keyboard, as somebody without a mouse would."""
+    control.focus()
+    page.keyboard.press("Enter")
+
+
 def loading(page: Page, address: str) -> None:
     page.route("**/assets/TrafficMap.js", lambda route: None)
     page.goto(f"{address}/dashboard", wait_until="commit")
@@ -90,7 +127,7 @@ def no_data(page: Page, address: str) -> None:
 
 
 KNOWING: list[Callable[[Page, str], None]] = [
-    landing, live, places, past, kepler, loading, stale, reconnecting, down, no_webgl,
+    landing, live, places, past, kepler_layer, kepler_filter, kepler_tooltips, loading, stale, reconnecting, down, no_webgl,
 ]  # fmt: skip
 KNOWING_NOTHING: list[Callable[[Page, str], None]] = [waiting, no_data]
 

@@ -1,7 +1,7 @@
 /** The live Kepler.gl map. Loaded after the first frame, because Kepler is large. */
 import { type ComponentType, useEffect, useMemo, useRef, useState } from "react";
 import { Provider } from "react-redux";
-import { addDataToMap, layerConfigChange, layerVisConfigChange, mapStyleChange, setFilter, updateVisData, wrapTo } from "@kepler.gl/actions";
+import { addDataToMap, interactionConfigChange, layerConfigChange, layerVisConfigChange, mapStyleChange, setFilter, updateVisData, wrapTo } from "@kepler.gl/actions";
 import "maplibre-gl/dist/maplibre-gl.css";
 import type { Config, ScoredWindow } from "../data/messages";
 import { MAP_LAYERS, type MapLayer } from "../data/link";
@@ -15,8 +15,10 @@ import { THEMES, type Theme } from "../palette";
 import { texts } from "../texts";
 import { hullOutline } from "./hull";
 import { createMapStore, KeplerMap, MAP_ID } from "./kepler";
+import { KEPLER_THEME } from "./keplerTheme";
+import { keepUsable } from "./panelAccess";
 import { raiseTop } from "./placeLayers";
-import { inUnits, placeFields, placeRows, PLACES, SELECTION, vehicleFields, vehicleRow, VEHICLES, type RangeFilter } from "./rows";
+import { inUnits, placeFields, placeRows, PLACES, SELECTION, vehicleFields, vehicleRow, VEHICLES, withOutcome, type FieldsToShow, type RangeFilter } from "./rows";
 import { cityBounds, sameView, viewIn, viewOf, type View } from "./view";
 
 /** A base map for each theme: Kepler remembers what it made of a style by its id. */
@@ -30,6 +32,8 @@ export interface TrafficMapProps {
   selected: string | null;
   layer: MapLayer;
   outcomes: Outcomes;
+  /** Whether it is known what came after the moment shown. */
+  past: boolean;
   /** Places to draw: those of the levels that the legend leaves on. */
   shows: (cell: ScoredWindow) => boolean;
   /** Where to look at first; without it, where the vehicles are. */
@@ -43,7 +47,7 @@ export interface TrafficMapProps {
 }
 
 export default function TrafficMap(props: TrafficMapProps): JSX.Element {
-  const { config, city, grid, nameOf, selected, layer, outcomes, shows, firstView, theme, onSelect, onView, onReady, panel } = props;
+  const { config, city, grid, nameOf, selected, layer, outcomes, past, shows, firstView, theme, onSelect, onView, onReady, panel } = props;
   const measures = useMeasures();
   const { horizon_minutes: horizon, place_kind: kind } = config.city;
   const frame = useRef<HTMLDivElement>(null);
@@ -93,7 +97,7 @@ export default function TrafficMap(props: TrafficMapProps): JSX.Element {
           addDataToMap({
             datasets: tables() as never,
             options: { centerMap: false, readOnly: false, autoCreateLayers: false, autoCreateTooltips: false } as never,
-            config: mapConfig(view, horizon, styleId(theme), kind, layer, theme) as never,
+            config: mapConfig(view, horizon, styleId(theme), kind, layer, theme, past) as never,
           }),
         ),
       );
@@ -116,6 +120,16 @@ export default function TrafficMap(props: TrafficMapProps): JSX.Element {
       }
     }
   }, [added, layer, store]);
+
+  // What came is only known of the past; which other fields the tooltips have, people choose in Kepler's panel.
+  const told = useRef(past);
+  useEffect(() => {
+    if (!added || told.current === past) return;
+    told.current = past;
+    const { tooltip } = (store.getState() as LayersState).keplerGl[MAP_ID]!.visState.interactionConfig;
+    const fieldsToShow = withOutcome(tooltip.config.fieldsToShow, past);
+    store.dispatch(wrapTo(MAP_ID, interactionConfigChange({ ...tooltip, config: { ...tooltip.config, fieldsToShow } } as never)));
+  }, [added, past, store]);
 
   // Another theme or unit is told to the map that is there: a new one would forget its layers' looks and filters.
   const drawn = useRef({ theme, measures });
@@ -150,6 +164,8 @@ export default function TrafficMap(props: TrafficMapProps): JSX.Element {
     });
   }, [added, onView, store]);
 
+  useEffect(() => (frame.current ? keepUsable(frame.current) : undefined), []);
+
   return (
     <div className="map-frame" ref={frame}>
       {size && ground.known ? (
@@ -164,6 +180,7 @@ export default function TrafficMap(props: TrafficMapProps): JSX.Element {
             readOnly={!panel}
             theme={KEPLER_THEME}
             localeMessages={KEPLER_WORDS}
+            deckGlProps={PATIENT}
           />
         </Provider>
       ) : null}
@@ -183,14 +200,22 @@ const Map = KeplerMap as unknown as ComponentType<{
   readOnly: boolean;
   theme: object;
   localeMessages: object;
+  deckGlProps: object;
 }>;
 
-const KEPLER_THEME = { fontFamily: "inherit", tooltipBg: "#0d1620", tooltipColor: "#dfe8f2" };
+/** A press of up to a second is a click: after a quarter of one the map would take it for none, and a busy machine makes clicks longer. */
+const PATIENT = { eventRecognizerOptions: { tap: { time: 1000 }, anytap: { time: 1000 } } };
 
 const KEPLER_WORDS = { en: { [`layer.type.${VEHICLE_LAYER_TYPE}`]: texts.map.layerTypes.vehicle, [`layer.type.${SENSOR_LAYER_TYPE}`]: texts.map.layerTypes.sensor } };
 
+interface MapState {
+  layers: { id: string; config: { isVisible: boolean } }[];
+  filters: RangeFilter[];
+  interactionConfig: { tooltip: { config: { fieldsToShow: FieldsToShow } } };
+}
+
 interface LayersState {
-  keplerGl: Record<string, { visState: { layers: { id: string; config: { isVisible: boolean } }[]; filters: RangeFilter[] }; mapState: Partial<View> }>;
+  keplerGl: Record<string, { visState: MapState; mapState: Partial<View> }>;
 }
 
 function entry(id: string, fields: object[], rows: unknown[][]): object {

@@ -91,11 +91,11 @@ export function themeLooks(kind: PlaceKind, theme: Theme): { vehicles: object; s
   };
 }
 
-export function mapConfig(view: View, horizonMinutes: number, styleId: string, kind: PlaceKind, shown: MapLayer = "now", theme: Theme = "dark"): object {
+export function mapConfig(view: View, horizonMinutes: number, styleId: string, kind: PlaceKind, shown: MapLayer = "now", theme: Theme = "dark", past = false): object {
   const shape = SHAPES[kind];
   const looks = themeLooks(kind, theme);
   const show = (names: string[]): object[] => names.map((name) => ({ name, format: null }));
-  const aboutPlaces = show(placeTooltip(kind));
+  const aboutPlaces = show(placeTooltip(kind, past));
   return {
     version: "v1",
     config: {

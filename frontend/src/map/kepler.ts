@@ -1,12 +1,13 @@
 /** Kepler.gl put together for a live map: store, layers, table. */
 import { applyMiddleware, combineReducers, legacy_createStore, type AnyAction, type Middleware, type Store } from "redux";
 import { ActionTypes, unwrap } from "@kepler.gl/actions";
-import { AddDataButtonFactory, injectComponents, MapControlFactory, PanelHeaderFactory } from "@kepler.gl/components";
+import { AddDataButtonFactory, injectComponents, MapControlFactory, MapPopoverContentFactory, MapPopoverFactory, PanelHeaderFactory } from "@kepler.gl/components";
 import { LayerClasses } from "@kepler.gl/layers";
 import { enhanceReduxMiddleware, keplerGlReducer } from "@kepler.gl/reducers";
 import { getApplicationConfig, initApplicationConfig } from "@kepler.gl/utils";
 import { SENSOR_LAYER_TYPE, VEHICLE_LAYER_TYPE } from "./config";
 import { LiveTable } from "./liveTable";
+import { popoverWith } from "./Popover";
 import { HexagonLayer, SensorLayer } from "./placeLayers";
 import { PLACES, SELECTION } from "./rows";
 import { VehicleLayer } from "./vehicleLayer";
@@ -26,10 +27,13 @@ initApplicationConfig({
 const Nothing = (): null => null;
 const nothing = Object.assign((): typeof Nothing => Nothing, { deps: [] as unknown[] });
 
+const popover = Object.assign(popoverWith, { deps: [MapPopoverContentFactory] });
+
 /** Kepler's map without its own controls; of its side panel what is about layers, filters and tooltips. */
-export const KeplerMap = injectComponents(
-  [MapControlFactory, PanelHeaderFactory, AddDataButtonFactory].map((factory) => [factory, nothing]) as never,
-);
+export const KeplerMap = injectComponents([
+  ...[MapControlFactory, PanelHeaderFactory, AddDataButtonFactory].map((factory) => [factory, nothing]),
+  [MapPopoverFactory, popover],
+] as never);
 
 type Picked = { picked?: boolean; object?: { index?: number }; layer?: { props?: { id?: string } } } | null;
 

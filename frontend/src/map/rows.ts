@@ -46,7 +46,7 @@ export function placeFields(horizonMinutes: number, kind: PlaceKind, unit: strin
     real("expected", names.expected(horizonMinutes, unit)),
     text("outcome_level"),
     text("error"),
-    text("outcome_name", names.outcome),
+    text(OUTCOME, names.outcome),
     ...(kind === "h3" ? [] : [real("latitude"), real("longitude")]),
   ];
 }
@@ -67,12 +67,27 @@ export function inUnits(filter: RangeFilter, from: Measures, to: Measures): Rang
   return { ...filter, value: converted(filter.value), domain: converted(filter.domain) };
 }
 
-/** Fields shown when the pointer is over a place. A sensor's reading counts no vehicles. */
-export function placeTooltip(kind: PlaceKind): string[] {
-  const then = ["forecast_name", "expected", "chance", "outcome_name"];
+const OUTCOME = "outcome_name";
+
+/** Fields shown when the pointer is over a place, of the past with what came. A sensor's reading counts no vehicles. */
+export function placeTooltip(kind: PlaceKind, past: boolean): string[] {
+  const then = ["forecast_name", "expected", "chance", ...(past ? [OUTCOME] : [])];
   return kind === "h3"
     ? ["name", "level_name", "speed", "free_flow", "vehicle_count", ...then]
     : ["name", "cell_id", "level_name", "speed", "free_flow", ...then];
+}
+
+/** Kepler's fields of the tooltips, by table. */
+export type FieldsToShow = Readonly<Record<string, readonly { name: string; format: string | null }[]>>;
+
+/** The same fields with or without what came. */
+export function withOutcome(shown: FieldsToShow, past: boolean): FieldsToShow {
+  return Object.fromEntries(
+    Object.entries(shown).map(([table, fields]) => {
+      const others = fields.filter(({ name }) => name !== OUTCOME);
+      return [table, past && table !== VEHICLES ? [...others, { name: OUTCOME, format: null }] : others];
+    }),
+  );
 }
 
 /** The rows of places; a sensor that stands nobody knows where is left out. */
