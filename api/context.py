@@ -29,6 +29,7 @@ from api.state import Cell, CityState
 from api.streamloop import StreamLoop
 from api.summary import summarise
 from api.vehicles import VehicleMap
+from smartcity import ground
 from smartcity.city import PlaceKind
 from smartcity.errors import MissingDataError
 from smartcity.lake import Dataset
@@ -163,7 +164,7 @@ class Context:
     def refresh_lake(self) -> None:
         """Sizes, outline and places: they change with a batch run."""
         self.lake = lake_figures(self.dataset)
-        self.outline = self.dataset.get_json("outline.json")
+        self.outline = self.dataset.get_json("outline.json") or self.dataset.get_json(ground.FILE)
         self.places = Places.of(self.dataset)
 
     def refresh_links(self) -> None:

@@ -217,7 +217,9 @@ class Config(BaseModel):
     units: Literal["imperial", "metric"]
     map_style: str | None = Field(description="Address of a MapLibre style; None: the outline is the map.")
     links: Links
-    outline: dict[str, Any] | None = Field(description="The city's outline as GeoJSON.")
+    outline: dict[str, Any] | None = Field(
+        description="The city's outline as GeoJSON: its zones, or the land under its cells."
+    )
     places: dict[str, Center] = Field(
         description="Where each sensor stands, by cell_id; empty in a city of H3 cells, whose ids say it."
     )

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.core.broadcast import Broadcast
 
-from smartcity.city import City
+from smartcity import ground
+from smartcity.city import City, PlaceKind
 from smartcity.errors import MissingDataError
 from smartcity.features import FEATURES, LOOKBACK_MINUTES, estimate, feature_table
 from smartcity.lake import Dataset, Run, Table
@@ -53,6 +54,8 @@ def fit(dataset: Dataset) -> Iterator[Report]:
     last = _edge(dataset.windows, dataset.windows.dates()[-1], pc.max)
     days = (dataset.windows.read(day, day, NEEDED) for day in dataset.windows.dates())
     profile = fit_profile(days, dataset.city, train_until(first, last), load_places(dataset))
+    if dataset.city.place_kind is PlaceKind.H3:
+        dataset.put_json(ground.FILE, ground.ground_of(profile.cells))
     profile.save(dataset)
     yield {"cells": len(profile.cells)}
 

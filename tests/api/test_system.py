@@ -14,6 +14,7 @@ from api.context import Context
 from api.endpoint import ENDPOINTS
 from smartcity.city import City, PlaceKind
 from smartcity.events import encode_fields
+from smartcity.ground import ground_of
 from smartcity.lake import Dataset
 from smartcity.sensors import save_places
 from smartcity.settings import Settings
@@ -133,9 +134,12 @@ def test_config_describes_the_city_the_levels_and_what_answers(client: FlaskClie
     assert config["links"] == links
     assert (config["units"], config["map_style"]) == ("imperial", None)
     assert (config["outline"], config["places"]) == (None, {})
+    context.dataset.put_json("ground.json", ground_of([SLOW]))
+    context.refresh_lake()
+    assert client.get("/api/config").json["outline"] == ground_of([SLOW])
     context.dataset.put_json("outline.json", {"type": "FeatureCollection", "features": []})
     context.refresh_lake()
-    assert client.get("/api/config").json["outline"]["type"] == "FeatureCollection"
+    assert client.get("/api/config").json["outline"] == {"type": "FeatureCollection", "features": []}
 
 
 def test_config_says_where_sensors_stand_and_their_readings_are_no_vehicles(tmp_path: Path) -> None:

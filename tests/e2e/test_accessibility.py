@@ -127,7 +127,8 @@ def no_data(page: Page, address: str) -> None:
 
 
 KNOWING: list[Callable[[Page, str], None]] = [
-    landing, live, places, past, kepler_layer, kepler_filter, kepler_tooltips, loading, stale, reconnecting, down, no_webgl,
+    landing, live, places, past, kepler_layer, kepler_filter, kepler_tooltips,
+    loading, stale, reconnecting, down, no_webgl,
 ]  # fmt: skip
 KNOWING_NOTHING: list[Callable[[Page, str], None]] = [waiting, no_data]
 
