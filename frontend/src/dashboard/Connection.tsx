@@ -13,7 +13,8 @@ export function Connection({ live, windowMinutes, past }: { live: LiveState; win
   const state = past && live.phase === "live" ? "past" : stopped ? "stopped" : live.phase;
   return (
     <span className={`connection connection-${state}`} data-testid="connection" data-state={state} role="status">
-      <i aria-hidden="true" />
+      {/* Drawn anew with each message, so that it beats as the data comes. */}
+      <i key={live.city.sequence} aria-hidden="true" />
       {words(live, state, now)}
     </span>
   );

@@ -80,7 +80,7 @@ function Now({ live, config }: { live: LiveState; config: Config | null }): JSX.
   const ready = summary !== null && summary.data_time_utc !== null;
   return (
     <p className="now" role="status" data-state={live.phase}>
-      <i aria-hidden="true" />
+      <i key={live.city.sequence} aria-hidden="true" />
       {ready ? (
         <>
           {texts.landing.live(config.city.name)} · {clock(summary.data_time_utc, config.city.time_zone)} ·{" "}

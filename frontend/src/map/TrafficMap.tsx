@@ -10,6 +10,7 @@ import type { CityState } from "../data/state";
 import type { Grid, Namer } from "../data/geography";
 import { useMeasures } from "../data/units";
 import { basemapStyle, creditsOf, useGround } from "./basemap";
+import { CalmDeck } from "./calmDeck";
 import { mapConfig, SELECTION_LAYER, SENSOR_LAYER_TYPE, themeLooks, VEHICLE_LAYER, VEHICLE_LAYER_TYPE } from "./config";
 import { THEMES, type Theme } from "../palette";
 import { texts } from "../texts";
@@ -180,7 +181,7 @@ export default function TrafficMap(props: TrafficMapProps): JSX.Element {
             readOnly={!panel}
             theme={KEPLER_THEME}
             localeMessages={KEPLER_WORDS}
-            deckGlProps={PATIENT}
+            deckGlProps={DECK}
           />
         </Provider>
       ) : null}
@@ -203,8 +204,11 @@ const Map = KeplerMap as unknown as ComponentType<{
   deckGlProps: object;
 }>;
 
-/** A press of up to a second is a click: after a quarter of one the map would take it for none, and a busy machine makes clicks longer. */
-const PATIENT = { eventRecognizerOptions: { tap: { time: 1000 }, anytap: { time: 1000 } } };
+const DECK = {
+  Deck: CalmDeck,
+  // A press of up to a second is a click: after a quarter of one the map would take it for none, and a busy machine makes clicks longer.
+  eventRecognizerOptions: { tap: { time: 1000 }, anytap: { time: 1000 } },
+};
 
 const KEPLER_WORDS = { en: { [`layer.type.${VEHICLE_LAYER_TYPE}`]: texts.map.layerTypes.vehicle, [`layer.type.${SENSOR_LAYER_TYPE}`]: texts.map.layerTypes.sensor } };
 
