@@ -4,7 +4,7 @@ import io
 import re
 import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from PIL import Image, ImageStat
@@ -63,6 +63,33 @@ def test_a_step_back_is_a_moment_that_the_address_names(recorded: str, page: Pag
     expect(page.get_by_test_id("time")).to_have_attribute("data-mode", "paused")
     page.wait_for_function("wanted => location.hash.includes(wanted)", arg=at(NOW))
     expect(page.locator(".data-time time")).to_have_attribute("datetime", f"{NOW:%Y-%m-%dT%H:%M:%S}.000Z")
+
+
+def test_playback_goes_on_window_by_window_and_ends_live(recorded: str, page: Page) -> None:
+    page.goto(f"{recorded}/dashboard#{at(NOW - 3 * WINDOW)}", wait_until="domcontentloaded")
+    page.get_by_role("button", name="Play", exact=True).click()
+    for number in (2, 1):
+        page.wait_for_function("moment => location.hash.includes(moment)", arg=at(NOW - number * WINDOW))
+    expect(page.get_by_test_id("time")).to_have_attribute("data-mode", "live")
+
+
+def test_the_slider_is_dragged_to_a_moment(recorded: str, page: Page) -> None:
+    page.goto(f"{recorded}/dashboard", wait_until="domcontentloaded")
+    slider = page.get_by_label("Moment shown")
+    expect(slider).to_be_enabled()
+    page.get_by_label("Reach of the slider").select_option("3")
+    box = slider.bounding_box()
+    assert box is not None
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] - 4, middle)
+    page.mouse.down()
+    for step in range(11):
+        page.mouse.move(box["x"] + box["width"] * (1 - step / 20), middle)
+    page.mouse.up()
+    # Half of three hours before the end of the data, which is one window after NOW.
+    sought = (NOW + WINDOW - timedelta(minutes=90)).timestamp() * 1000
+    assert abs(float(slider.input_value()) - sought) < 10 * 60_000
+    expect(page.get_by_test_id("connection")).to_have_attribute("data-state", "past")
 
 
 def test_without_webgl_there_are_a_drawing_and_a_table_and_a_filter_lists_every_place_it_leaves(

@@ -71,7 +71,7 @@ export function Dashboard(): JSX.Element {
 
   const accuracy = usePolled<Accuracy>(hasData ? "/api/accuracy" : null, HISTORY_SECONDS).data ?? NO_ACCURACY;
 
-  // A pause keeps what is on the screen, vehicles too; only another moment is asked of the API.
+  // A pause keeps what is on the screen, vehicles too, and so does the slider's end; only another moment is asked of the API.
   const held = useRef<{ at: number; city: CityState } | null>(null);
   const isHeld = moment !== null && held.current?.at === moment.at;
   const past = usePast(isHeld ? null : moment, series, lengths);
@@ -80,10 +80,10 @@ export function Dashboard(): JSX.Element {
       if (next === null) {
         held.current = null;
         setLayer((old) => (LIVE_LAYERS.includes(old) ? old : "now"));
-      } else if (moment === null && next.at === newest) held.current = { at: next.at, city: live.city };
+      } else if (next.at === newest && !next.playing) held.current = { at: next.at, city: live.city };
       setMoment(next);
     },
-    [moment, newest, live.city],
+    [newest, live.city],
   );
   usePlayback(moment, past.arrived || isHeld, windowMinutes, newest, move);
   const city = moment === null ? live.city : isHeld && held.current ? held.current.city : (past.city ?? held.current?.city ?? EMPTY_CITY);

@@ -79,11 +79,10 @@ export function TimeBar({ moment, newest, windowMinutes, timeZone, note, onMove,
           </option>
         ))}
       </select>
-      {moment ? (
-        <button type="button" className="to-live" onClick={() => onMove(null)}>
-          {known.toLive}
-        </button>
-      ) : null}
+      {/* Its room is kept while live, or the slider would shrink under the hand that has just taken hold of it. */}
+      <button type="button" className="to-live" disabled={moment === null} onClick={() => onMove(null)}>
+        {known.toLive}
+      </button>
       <Share onShare={onShare} />
       <p className="time-note" role="status">
         {note ?? (moment === null ? null : moment.playing ? known.past : known.paused)}

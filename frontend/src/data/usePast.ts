@@ -1,5 +1,5 @@
 /** The city of a past moment, asked of the API; and the hand that turns the pages in a playback. */
-import { useEffect, useMemo } from "react";
+import { useEffect, useMemo, useRef } from "react";
 import { usePolled } from "./api";
 import { isoOf } from "./link";
 import { played, standsFor, type Moment } from "./moment";
@@ -36,10 +36,14 @@ export function usePast(moment: Moment, series: readonly SeriesPoint[], lengths:
 
 /** Goes on by a window when the one before has been shown for its time. A slow API slows the playback down, it skips nothing. */
 export function usePlayback(moment: Moment, arrived: boolean, windowMinutes: number, newest: number | null, onMove: (next: Moment) => void): void {
+  // What a live city changes with each of its messages is no reason to wait again: the page would never be turned.
+  const latest = useRef({ newest, onMove });
+  latest.current = { newest, onMove };
+  const known = newest !== null;
   useEffect(() => {
-    if (!moment?.playing || !arrived || newest === null) return;
-    const timer = setTimeout(() => onMove(played(moment, windowMinutes, newest)), standsFor(moment.rate, windowMinutes));
+    if (!moment?.playing || !arrived || !known) return;
+    const turn = (): void => latest.current.onMove(played(moment, windowMinutes, latest.current.newest!));
+    const timer = setTimeout(turn, standsFor(moment.rate, windowMinutes));
     return () => clearTimeout(timer);
-    // `newest` moves on while live; a new end is no reason to wait again.
-  }, [moment, arrived, windowMinutes, onMove]);
+  }, [moment, arrived, windowMinutes, known]);
 }
