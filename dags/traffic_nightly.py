@@ -10,8 +10,9 @@ the lake. With no new file and nothing left over from a run before, it has nothi
 **Fetches** first what is new where `TRAFFIC_DOWNLOAD` names the publisher's files: each month once, checked, and
 continued where a try before broke off.
 
-**By hand** press *Trigger*. Without dates it processes all days of the data set again; with dates, those days.
-A run replaces whole days: running it twice gives the same lake.
+**By hand** press *Trigger*. Without dates it does what the night would: the days with new trips. With dates it looks at
+those days, new or not; with *Rules to accept* and no dates, at all. A run replaces whole days: running it twice gives
+the same lake.
 
 **When it fails** the data published before stay in use, and so does the model.
 
@@ -105,8 +106,8 @@ with DAG(
         print(f"moved {len(files)} files to {inbox.DONE}/")
 
     @task(trigger_rule=TriggerRule.NONE_FAILED)
-    def choose_days(params: dict[str, Any], dag_run: Any) -> dict[str, str]:
-        """The days to process: those asked for, else those with new trips; all of them when triggered by hand."""
+    def choose_days(params: dict[str, Any]) -> dict[str, str]:
+        """The days to process: those asked for, else those with new trips and the days beside them."""
         dataset = Dataset.of(SETTINGS, params["dataset"])
         whole = inbox.all_days(dataset)
         if whole is None:
@@ -115,10 +116,14 @@ with DAG(
                 f"data set {dataset.name!r} has no trips. Put trip files into {inbox.folder(SETTINGS, dataset.name)} "
                 f"or run: ./traffic ingest trips --name {dataset.name} FILE…"
             )
-        asked = params["from"] or params["to"] or dag_run.run_type == "manual"
+        # What is accepted is a verdict on days that may be up to date but for their gate.
+        asked = params["from"] or params["to"] or params["accept"]
         work = whole if asked else inbox.days_to_process(dataset)
         if work is None:
-            raise AirflowSkipException("every day's features are as new as its trips: nothing to do")
+            raise AirflowSkipException(
+                f"every day's features are as new as its trips, from {whole.start} to {whole.end}: nothing to do. "
+                "To process days again, trigger with dates, or Backfill"
+            )
         start = date.fromisoformat(params["from"]) if params["from"] else work.start
         end = date.fromisoformat(params["to"]) if params["to"] else work.end
         print(f"processing {dataset.name} from {start} to {end}")
