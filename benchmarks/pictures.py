@@ -92,6 +92,14 @@ def past(page: Page, address: str) -> None:
     page.wait_for_timeout(4_000)
 
 
+def panel(page: Page, address: str) -> None:
+    """Kepler.gl's own panel, with what is to be set of a layer."""
+    live(page, address)
+    page.get_by_test_id("panel-toggle").click()
+    page.get_by_role("button", name="Layer settings, Now").press("Enter")
+    page.wait_for_timeout(2_000)
+
+
 def loading(page: Page, address: str) -> None:
     """Figures are there, the map is on its way."""
     # A module that is never done.
@@ -149,6 +157,7 @@ STATES: dict[str, tuple[State, Views]] = {
     "live": (live, VIEWS),
     "place": (place, VIEWS),
     "past": (past, VIEWS),
+    "panel": (panel, VIEWS),
     "loading": (loading, VIEWS),
     "no-data": (no_data, VIEWS),
     "api-down": (api_down, VIEWS),

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,10 +14,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from api.app import create_app
 from api.context import Context
 from smartcity.settings import Settings
-from smartcity.store.engine import create_all, create_engine
-from smartcity.store.tables import WINDOWS_QUERY
-from smartcity.store.writer import BatchFigures, record_progress, upsert_windows, window_row
-from tests.api.rows import FAST, NOW, QUIET, SLOW, SUMS, scored
+from tests.api.rows import fill
 
 
 @pytest.fixture
@@ -31,31 +27,8 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def filled(settings: Settings) -> Settings:
-    """Two hours of three cells: FAST stays low, SLOW turns from medium to high an hour ago, QUIET is unknown."""
-    engine = create_engine(settings)
-    create_all(engine)
-    windows = []
-    for step in range(60):
-        windows.append(scored(FAST, step, 0.90, "low", forecast="low"))
-        slow = (0.60, "medium") if step >= 30 else (0.40, "high")
-        windows.append(scored(SLOW, step, *slow, forecast="high"))
-        windows.append(scored(QUIET, step, None, "unknown", forecast=None))
-    with engine.begin() as connection:
-        upsert_windows(connection, [window_row(window, SUMS) for window in windows])
-        figures = BatchFigures(
-            batch_id=7,
-            updated_utc=datetime.now(UTC),
-            newest_event_utc=NOW,
-            input_rows=100,
-            good=90,
-            rejected=8,
-            input_rows_per_second=50.0,
-            batch_seconds=0.5,
-            lag_events=12,
-            model_version="3",
-        )
-        record_progress(connection, WINDOWS_QUERY, figures)
-    engine.dispose()
+    """Two hours of three cells, as ``rows.fill`` says."""
+    fill(settings)
     return settings
 
 

@@ -4,7 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 from smartcity.levels import Level
 from smartcity.messages import Forecast, ScoredWindow
-from smartcity.store.writer import WindowSums
+from smartcity.settings import Settings
+from smartcity.store.engine import create_all, create_engine
+from smartcity.store.tables import WINDOWS_QUERY
+from smartcity.store.writer import BatchFigures, WindowSums, record_progress, upsert_windows, window_row
 
 #: Midtown, Harlem, Brooklyn.
 FAST, SLOW, QUIET = "882a100d67fffff", "882a1008cbfffff", "882a100db9fffff"
@@ -65,3 +68,24 @@ def scored(
         updated_utc=updated or end,
         newest_event_utc=end - timedelta(seconds=1),
     )
+
+
+def fill(settings: Settings, *, quiet: bool = True) -> None:
+    """Two hours: FAST stays low, SLOW turns from medium to high an hour ago and was foretold high, QUIET is unknown."""
+    engine = create_engine(settings)
+    create_all(engine)
+    windows = []
+    for step in range(60):
+        windows.append(scored(FAST, step, 0.90, "low", forecast="low"))
+        slow = (0.60, "medium") if step >= 30 else (0.40, "high")
+        windows.append(scored(SLOW, step, *slow, forecast="high"))
+        if quiet:
+            windows.append(scored(QUIET, step, None, "unknown", forecast=None))
+    figures = BatchFigures(
+        batch_id=7, updated_utc=datetime.now(UTC), newest_event_utc=NOW, input_rows=100, good=90, rejected=8,
+        input_rows_per_second=50.0, batch_seconds=0.5, lag_events=12, model_version="3",
+    )  # fmt: skip
+    with engine.begin() as connection:
+        upsert_windows(connection, [window_row(window, SUMS) for window in windows])
+        record_progress(connection, WINDOWS_QUERY, figures)
+    engine.dispose()
