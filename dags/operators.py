@@ -12,7 +12,9 @@ from airflow.providers.apache.kafka.sensors.kafka import AwaitMessageSensor
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import BaseOperatorLink
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from smartcity.errors import GateFailedError
 from smartcity.settings import Settings
 
 #: Where ``plugins/data_docs.py`` serves the pages of the gates.
@@ -104,9 +106,26 @@ class TrainingJob(SparkJob):
 
 
 class Gate(BashOperator):
-    """A data-quality gate, with the way to its pages."""
+    """A data-quality gate, with the way to its pages.
+
+    A broken rule is not tried again: the same data would fail again. Whatever else ends the gate, be it a signal or a
+    registry that does not answer, says nothing of the data, and is tried again as other tasks are.
+    """
 
     operator_extra_links = (DataDocsLink(),)
+
+    def execute(self, context: Any) -> Any:
+        """Judge the data. Raises: AirflowFailException where a rule is broken."""
+        try:
+            return super().execute(context)
+        except AirflowException as error:
+            process = self.subprocess_hook.sub_process
+            if process is None or process.returncode in self.skip_on_exit_code:
+                raise
+            if process.returncode == GateFailedError.EXIT_CODE:
+                raise AirflowFailException("a rule is broken: the log above names it and the way out") from error
+            how = f"signal {-process.returncode}" if process.returncode < 0 else f"exit code {process.returncode}"
+            raise AirflowException(f"the gate was ended by {how} before it had judged the data") from error
 
 
 class AwaitEvent(AwaitMessageSensor):

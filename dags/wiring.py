@@ -70,10 +70,10 @@ PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT
 #: For templates: the name of a gate's line in Data Docs.
 MACROS = {"mark": mark}
 
+#: The delay before the first retry is Airflow's own setting, which `up` and docker compose give it.
 DEFAULTS: dict[str, Any] = {
     "owner": "traffic",
     "retries": 2,
-    "retry_delay": timedelta(seconds=30),
     "retry_exponential_backoff": True,
     "max_retry_delay": timedelta(minutes=10),
     "execution_timeout": timedelta(hours=1),
@@ -145,7 +145,7 @@ def mapped_spark_job(task_id: str, spans: Any, **options: Any) -> Any:
 def gate(suite: str, days: str = "", words: Mapping[str, str] = MappingProxyType({}), **options: Any) -> Gate:
     """Check a table before anything depends on it.
 
-    Not tried again: the same data would fail again. Values reach the shell as variables, never as part of its text.
+    Values reach the shell as variables, never as part of its text.
     Args: days: the task that chose the days. words: other options, and their values.
     """
     chosen = _chosen(days) if days else {}
@@ -157,7 +157,6 @@ def gate(suite: str, days: str = "", words: Mapping[str, str] = MappingProxyType
         env={"PYTHON": sys.executable, "PYTHONPATH": str(ROOT), **PATIENCE, **variables},
         append_env=True,
         cwd=str(ROOT),
-        retries=0,
         **options,
     )
 

@@ -1,6 +1,6 @@
-"""``python -m expectations SUITE --dataset NAME --from D --to D``: exit 1 when a FAIL rule is broken.
+"""``python -m expectations SUITE --dataset NAME --from D --to D``: exit 3 when a FAIL rule is broken.
 
-Exit 99 where there is nothing to judge yet.
+Exit 99 where there is nothing to judge yet, and 1 where the data could not be judged.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import time
 from datetime import date
 
 from expectations.suites import SUITES, load
-from smartcity.errors import NothingYetError, TrafficError
+from smartcity.errors import GateFailedError, NothingYetError, TrafficError
 from smartcity.lake import Dataset
 from smartcity.settings import Settings
 
@@ -84,6 +84,9 @@ def main(argv: list[str] | None = None) -> None:
         # Neither good nor bad: a schedule skips what depends on it.
         print(f"expectations: {error}")
         sys.exit(NOTHING_YET)
+    except GateFailedError as error:
+        print(f"expectations: {error}", file=sys.stderr)
+        sys.exit(GateFailedError.EXIT_CODE)
     except TrafficError as error:
         sys.exit(f"expectations: {error}")
 

@@ -50,6 +50,9 @@ class NoChampionError(ModelError):
 class GateFailedError(TrafficError):
     """A data-quality gate found a FAIL expectation broken."""
 
+    #: What a gate's process ends with: nothing that Python, a shell or a signal ends with, so that it means only this.
+    EXIT_CODE = 3
+
 
 class InstallError(TrafficError):
     """Something that ``traffic up`` must fetch or find is not to be had."""

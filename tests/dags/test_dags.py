@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 from airflow.providers.apache.kafka.triggers.await_message import AwaitMessageTrigger
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
-from airflow.sdk.exceptions import TaskDeferred
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, TaskDeferred
 
 from smartcity.lake import Dataset
 from smartcity.messages import ModelEvent
@@ -74,12 +74,41 @@ def test_every_task_has_an_owner_retries_with_backoff_and_a_timeout(dags: dict) 
         for task in dag.tasks:
             label = f"{dag.dag_id}.{task.task_id}"
             assert task.owner == "traffic", label
-            # The same data would fail a gate again; who waited for an event has waited long enough.
-            once = task.task_id.startswith("gate_") or task.task_id == "events_come_in"
-            assert task.retries == (0 if once else 2), label
-            assert task.retry_exponential_backoff, label
+            # Who waited for an event has waited long enough.
+            assert task.retries == (0 if task.task_id == "events_come_in" else 2), label
+            assert task.retry_exponential_backoff and task.max_retry_delay == timedelta(minutes=10), label
             assert timedelta(0) < task.execution_timeout <= dag.dagrun_timeout, label
             assert task.on_failure_callback, label
+
+
+def test_the_first_retry_comes_after_half_a_minute_wherever_airflow_runs() -> None:
+    name = "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY"
+    environment = {**os.environ, **airflow_environment(Settings(_env_file=None))}
+    code = "import sys; sys.path.insert(0, 'dags'); from housekeeping import dag; print(dag.tasks[0].retry_delay)"
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True, capture_output=True)
+    assert said.stdout.decode().splitlines()[-1] == "0:00:30"
+    assert f'{name}: "{environment[name]}"' in (ROOT / "docker-compose.yml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("ends_by", "raised", "said"),
+    [
+        ("exit 3", AirflowFailException, "a rule is broken"),
+        ("exit 1", AirflowException, "ended by exit code 1 before it had judged"),
+        ("kill -KILL $$", AirflowException, "ended by signal 9 before it had judged"),
+        ("kill -TERM $$", AirflowException, "ended by signal 15 before it had judged"),
+        ("exit 99", AirflowSkipException, "99"),
+    ],
+)
+def test_a_gate_is_tried_again_unless_a_rule_is_broken(
+    dags: dict, ends_by: str, raised: type[AirflowException], said: str
+) -> None:
+    """Airflow tries again after any exception but those two: whether it is one of them is what counts."""
+    gate = copy.copy(dags["traffic_nightly"].get_task("gate_trips"))
+    gate.bash_command, gate.env = ends_by, {}
+    with pytest.raises(AirflowException, match=said) as ended:
+        gate.execute({})
+    assert type(ended.value) is raised
 
 
 def test_the_nightly_tasks_run_in_this_order(dags: dict) -> None:

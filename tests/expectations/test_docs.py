@@ -52,7 +52,7 @@ def test_links_between_pages_lead_somewhere(dataset: Dataset, settings: Settings
             assert (page.parent / target).exists(), (page, target)
 
 
-def test_the_command_ends_with_one_json_line_and_exit_1_on_a_fail(
+def test_the_command_ends_with_one_json_line_and_an_exit_code_of_its_own_on_a_fail(
     dataset: Dataset, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TRAFFIC_HOME", str(settings.home))
@@ -61,9 +61,11 @@ def test_the_command_ends_with_one_json_line_and_exit_1_on_a_fail(
     main(["windows", "--dataset", "city"])
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["status"] == "passed"
     dataset.windows.write(rows.window_table([*windows, windows[0]]))
-    with pytest.raises(SystemExit, match="one_row_per_cell_and_window"):
+    with pytest.raises(SystemExit, match="3"):
         main(["windows", "--dataset", "city"])
-    printed = capsys.readouterr().out.splitlines()
+    said = capsys.readouterr()
+    assert "one_row_per_cell_and_window failed" in said.err
+    printed = said.out.splitlines()
     assert printed[0].startswith("FAIL one_row_per_cell_and_window")
     assert json.loads(printed[-1])["failed"] == ["one_row_per_cell_and_window"]
 

@@ -83,11 +83,16 @@ class AirflowClient:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.read().decode()
 
-    def log(self, run: dict[str, Any], task: str) -> str:
-        """The end of the log of a task's last attempt."""
+    def tries(self, run: dict[str, Any], task: str) -> int:
+        """How often a task was begun."""
         path = f"/api/v2/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances/{task}"
-        tries = self.call(path)["try_number"]
-        return json.dumps(self.call(f"{path}/logs/{tries}?full_content=true")["content"][-40:], indent=1)
+        return self.call(path)["try_number"]
+
+    def log(self, run: dict[str, Any], task: str, attempt: int | None = None) -> str:
+        """The end of the log of a task's last attempt, or of the one asked for (the first is 1)."""
+        path = f"/api/v2/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances/{task}"
+        asked = attempt or self.tries(run, task)
+        return json.dumps(self.call(f"{path}/logs/{asked}?full_content=true")["content"][-40:], indent=1)
 
 
 @contextmanager
