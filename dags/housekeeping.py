@@ -23,7 +23,7 @@ publishes nothing, says so, and is tried again.
 from datetime import timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable
-from wiring import DEFAULTS, SETTINGS, SPARK_SLOTS, command
+from wiring import DEFAULTS, SETTINGS, SPARK_POOL, command
 
 with DAG(
     dag_id="housekeeping",
@@ -38,6 +38,6 @@ with DAG(
     default_args=DEFAULTS,
     tags=["traffic", "upkeep"],
 ) as dag:
-    # With the slots of a Spark job, so that none runs beside it: it would have to begin again.
-    command("tidy_lake", "housekeeping --compact", pool_slots=SPARK_SLOTS)
+    # In the pool of the Spark jobs, so that none runs beside it: it would have to begin again.
+    command("tidy_lake", "housekeeping --compact", pool=SPARK_POOL)
     command("prune_versions", "model prune")

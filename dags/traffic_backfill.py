@@ -2,8 +2,8 @@
 
 **Makes** positions, windows and features of the days you name, by the same programs as the nightly run, through the
 same gates; features also of the days beside them, which rest on their windows. The days are cut into stretches; each
-stretch is a task of its own, and a few run at once. What is up to date is left as it is, unless it is ticked under
-*Make again*.
+stretch is a task of its own, and as many run at once as the pool `spark` has slots, two at most. What is up to date is
+left as it is, unless it is ticked under *Make again*.
 
 **When** by hand only: press *Trigger* and fill in the form. Use it after a repair at the source, a change of
 definitions, or a large delivery; new files go through `traffic_nightly`.
@@ -42,7 +42,7 @@ from smartcity import inbox
 from smartcity.lake import Dataset
 
 JOBS = ("positions", "windows", "features")
-#: Beside the pool, which holds the heavy tasks of all DAGs: so many stretches of one run at once.
+#: Beside the pool, which holds the heavy tasks of all DAGs: so many stretches of one run at once at most.
 AT_ONCE = 2
 
 with DAG(

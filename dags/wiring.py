@@ -14,6 +14,7 @@ from operators import AwaitEvent, Gate, SparkJob, TrainingJob, mark
 
 from smartcity import topics
 from smartcity.messages import ModelEvent
+from smartcity.services.pools import SPARK_POOL
 from smartcity.settings import ROOT, Settings
 
 SETTINGS = Settings()
@@ -31,8 +32,6 @@ PREDICTIONS = Asset(name="predictions", uri="traffic://serving/predictions", gro
 #: Raised where the serving version no longer fits the world; retraining follows.
 DRIFT = Asset(name="drift", uri="traffic://registry/congestion/drift", group="traffic")
 
-#: Of the three slots of the pool: two cores carry one Spark job at a time, and a light task beside it.
-SPARK_SLOTS = 2
 #: Jobs that use nothing of Spark's SQL.
 KERNEL_JOBS = {"clean", "positions", "windows", "features"}
 
@@ -126,7 +125,7 @@ def _spark_options(task_id: str, application: str) -> dict[str, Any]:
             "SPARK_UI_HOST": SETTINGS.spark_driver_host,
             **PATIENCE,
         },
-        "pool_slots": SPARK_SLOTS,
+        "pool": SPARK_POOL,
         "execution_timeout": timedelta(hours=3),
     }
 

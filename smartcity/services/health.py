@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smartcity.services import kafka
+from smartcity.services.pools import SPARK_POOL
 from smartcity.settings import ROOT, Settings
 from smartcity.store.age import data_age
 
@@ -50,7 +51,7 @@ def check_kafka(settings: Settings) -> Health:
 
 
 def check_airflow(settings: Settings) -> Health:
-    """All of Airflow's parts, by their heartbeats."""
+    """All of Airflow's parts, by their heartbeats, and the pool that its heavy tasks wait for."""
     url = f"http://127.0.0.1:{settings.airflow_port}/api/v2/monitor/health"
     try:
         _, body = _get(url)
@@ -58,7 +59,23 @@ def check_airflow(settings: Settings) -> Health:
         return Health(False, f"{url}: {getattr(error, 'reason', None) or error}")
     parts: Mapping[str, Mapping[str, Any]] = json.loads(body)
     sick = sorted(name for name, part in parts.items() if part.get("status") not in ("healthy", None))
-    return Health(not sick, f"not healthy: {', '.join(sick)}" if sick else url)
+    if sick:
+        return Health(False, f"not healthy: {', '.join(sick)}")
+    return check_pool(settings)
+
+
+def check_pool(settings: Settings) -> Health:
+    """Whether the pool of the heavy tasks is there and has a slot: without one they would wait, and nobody say so."""
+    address = f"http://127.0.0.1:{settings.airflow_port}"
+    try:
+        token = json.loads(_get(f"{address}/auth/token")[1])["access_token"]
+        pools = json.loads(_get(f"{address}/api/v2/pools?limit=100", token=token)[1])["pools"]
+    except (OSError, ValueError, KeyError) as error:
+        return Health(False, f"{address}: {getattr(error, 'reason', None) or error}")
+    # Minus one is a pool without a limit.
+    if not any(pool["name"] == SPARK_POOL and pool["slots"] != 0 for pool in pools):
+        return Health(False, f"no pool {SPARK_POOL!r} with a slot, so that no Spark job starts: {address}/pools")
+    return Health(True, address)
 
 
 def check_dags(settings: Settings) -> Health:

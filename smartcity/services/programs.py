@@ -99,10 +99,9 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "dags" / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        # A heavy task, of which the pool of pools.py lets one run, and a light one such as the watchdog beside it.
         "AIRFLOW__CORE__PARALLELISM": "2",
         "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "30",
-        # A Spark task takes two: two cores carry one at a time, and a light task such as the watchdog beside it.
-        "AIRFLOW__CORE__DEFAULT_POOL_TASK_SLOT_COUNT": "3",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
         **airflow_database(settings.airflow_database_url or f"sqlite:///{folder / 'airflow.db'}"),

@@ -22,6 +22,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from smartcity.lake import Dataset
 from smartcity.messages import ModelEvent
 from smartcity.services.health import NO_DAGS
+from smartcity.services.pools import SPARK_SLOTS
 from smartcity.services.ports import free_port
 from smartcity.services.programs import airflow_environment, lineage_environment
 from smartcity.settings import ROOT, Settings
@@ -249,7 +250,7 @@ def test_a_backfill_is_cut_into_stretches_that_run_a_few_at_a_time(dags: dict) -
         task = dag.get_task(name)
         assert task.is_mapped and task.max_active_tis_per_dagrun == at_once
         assert task.partial_kwargs["redo"] == f"{{{{ '{name}' in params.redo }}}}"
-        assert task.pool_slots == 2
+        assert task.partial_kwargs["pool"] == "spark"
 
 
 def test_a_backfill_makes_features_of_the_days_beside_its_own_too(
@@ -298,7 +299,7 @@ def test_spark_jobs_go_through_spark_submit_one_at_a_time(dags: dict) -> None:
         assert task._conn_id == "spark_default", name
         assert task.application == str(ROOT / "spark_jobs" / f"{name}.py"), name
         assert (ROOT / "spark_jobs" / f"{name}.py").is_file(), name
-        assert task.pool_slots == 2, name
+        assert (task.pool, task.pool_slots) == ("spark", 1), name
 
 
 def test_java_runs_as_for_kernels_where_a_job_uses_nothing_of_sparks_sql(dags: dict) -> None:
@@ -315,13 +316,24 @@ def test_the_nightly_run_is_at_two_in_the_city(dags: dict) -> None:
     assert str(timetable.timezone) in ("America/New_York", "Timezone('America/New_York')")
 
 
-def test_a_light_task_has_a_slot_beside_a_spark_job_but_a_second_job_has_none(dags: dict) -> None:
-    slots = int(airflow_environment(Settings(_env_file=None))["AIRFLOW__CORE__DEFAULT_POOL_TASK_SLOT_COUNT"])
-    assert f'DEFAULT_POOL_TASK_SLOT_COUNT: "{slots}"' in (ROOT / "docker-compose.yml").read_text()
-    heavy = {task.pool_slots for dag in dags.values() for task in dag.tasks if task.task_id in SPARK_JOBS}
-    assert heavy == {2} and 2 < slots < 4
-    assert dags["stream_watchdog"].get_task("watch_stream").pool_slots == 1
-    assert dags["housekeeping"].get_task("tidy_lake").pool_slots == 2, "merging files beside a job makes it begin again"
+def test_heavy_tasks_share_a_pool_of_one_and_light_ones_go_on_beside_them(dags: dict) -> None:
+    heavy = {task.task_id for dag in dags.values() for task in dag.tasks if task.pool == "spark"}
+    assert heavy == {*SPARK_JOBS, "archive", "tidy_lake"}, "merging files beside a job makes it begin again"
+    assert {task.pool for dag in dags.values() for task in dag.tasks} == {"spark", "default_pool"}
+    assert int(airflow_environment(Settings(_env_file=None))["AIRFLOW__CORE__PARALLELISM"]) > SPARK_SLOTS
+
+
+def test_airflow_makes_the_pool_as_it_starts_and_leaves_the_size_that_a_person_gave_it(tmp_path: Path) -> None:
+    """In a database of Airflow's own; scheduler, triggerer and DAG processor begin as a `Job` each."""
+    environment = {**os.environ, **airflow_environment(Settings(_env_file=None, home=tmp_path))}
+    (tmp_path / "airflow").mkdir()
+    code = (
+        "from airflow.jobs.job import Job; from airflow.models.pool import Pool; from airflow.utils.db import initdb; "
+        "initdb(); Job(); made = Pool.get_pool('spark').slots; Pool.create_or_update_pool('spark', 4, '', False); "
+        "Job(); print(made, Pool.get_pool('spark').slots)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True, capture_output=True)
+    assert said.stdout.decode().splitlines()[-1] == f"{SPARK_SLOTS} 4"
 
 
 @pytest.mark.parametrize(

@@ -25,14 +25,15 @@ class AirflowClient:
         self.address = f"http://127.0.0.1:{settings.airflow_port}"
         self.token = self.call("/auth/token")["access_token"]
 
-    def call(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def call(self, path: str, body: dict[str, Any] | None = None, method: str | None = None) -> dict[str, Any]:
+        """An answer of the API. Args: method: GET, or POST where there is a body, unless another is asked for."""
         headers = {"Content-Type": "application/json"}
         if hasattr(self, "token"):
             headers["Authorization"] = f"Bearer {self.token}"
         data = json.dumps(body).encode() if body is not None else None
-        request = urllib.request.Request(self.address + path, data=data, headers=headers)
+        request = urllib.request.Request(self.address + path, data=data, headers=headers, method=method)
         with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.loads(answer.read())
+            return json.loads(answer.read() or "{}")
 
     def runs(self, dag: str) -> list[dict[str, Any]]:
         return self.call(f"/api/v2/dags/{dag}/dagRuns")["dag_runs"]

@@ -25,7 +25,8 @@ from smartcity.levels import Level
 from smartcity.messages import Forecast, ModelEvent, ScoredWindow
 from smartcity.model import registry
 from smartcity.model.spec import MODEL_NAME
-from smartcity.services import java, kafka, programs
+from smartcity.services import health, java, kafka, programs
+from smartcity.services.pools import SPARK_POOL, SPARK_SLOTS
 from smartcity.services.ports import free_port
 from smartcity.settings import ROOT, Settings
 from smartcity.store.engine import create_all, create_engine, open_engine
@@ -219,6 +220,18 @@ def test_the_nightly_run_is_green_whatever_is_killed_and_a_model_follows(
     if promoted:
         event = told(settings, "promoted")
         assert (event.event, event.version, event.before) == ("promoted", "1", None)
+
+
+def test_a_pool_that_is_gone_is_told_by_the_status(airflow: AirflowClient, settings: Settings) -> None:
+    assert health.check_airflow(settings).ok
+    pool = airflow.call(f"/api/v2/pools/{SPARK_POOL}")
+    assert pool["slots"] == SPARK_SLOTS
+    airflow.call(f"/api/v2/pools/{SPARK_POOL}", method="DELETE")
+    try:
+        assert "no pool 'spark' with a slot, so that no Spark job starts" in health.check_airflow(settings).detail
+    finally:
+        airflow.call("/api/v2/pools", {name: pool[name] for name in ("name", "slots", "description")})
+    assert health.check_airflow(settings).ok
 
 
 def test_the_lineage_that_airflow_tells_reads_as_the_data_path(airflow: AirflowClient, settings: Settings) -> None:
