@@ -44,6 +44,7 @@ def figures(settings: Settings) -> dict[str, Any]:
         "running": bool(states),
         "services": services,
         "airflow_healthy": airflow.ok if airflow else None,
+        "airflow_detail": airflow.detail if airflow and not airflow.ok else None,
         "processes": len(own),
         "memory_bytes": processes.memory_bytes(process for process, _ in own.values()),
         "last_batch_age_seconds": round(age.progress_seconds, 1) if age else None,
@@ -92,6 +93,8 @@ def _show(found: dict[str, Any]) -> None:
         )
     console = Console(soft_wrap=True)
     console.print(table)
+    if found["airflow_detail"]:
+        console.print(f"[red]Airflow: {escape(found['airflow_detail'])}[/red]", highlight=False)
     console.print(f"{found['processes']} processes, {found['memory_bytes'] / 2**30:.1f} GiB", highlight=False)
     if found["last_batch_age_seconds"] is not None:
         console.print(
