@@ -38,6 +38,10 @@ class AirflowClient:
     def runs(self, dag: str) -> list[dict[str, Any]]:
         return self.call(f"/api/v2/dags/{dag}/dagRuns")["dag_runs"]
 
+    def newest(self, dag: str) -> dict[str, Any]:
+        """The DAG's newest run."""
+        return max(self.runs(dag), key=lambda run: run["run_after"])
+
     def wait_for_run(
         self, dag: str, seconds: float, meanwhile: Callable[[dict[str, Any]], None] = lambda run: None
     ) -> dict[str, Any]:
@@ -55,10 +59,23 @@ class AirflowClient:
 
     def trigger_and_wait(self, dag: str, seconds: float, form: dict[str, Any] | None = None) -> dict[str, Any]:
         """A run by hand, ended. Args: form: what is filled in."""
-        run = self.call(f"/api/v2/dags/{dag}/dagRuns", {"logical_date": None, "conf": form or {}})
-        path = f"/api/v2/dags/{dag}/dagRuns/{run['dag_run_id']}"
+        path = self.path(self.trigger(dag, form))
         self.wait_until(lambda: self.call(path)["state"] in ENDED, seconds)
         return self.call(path)
+
+    def trigger(self, dag: str, form: dict[str, Any] | None = None) -> dict[str, Any]:
+        """A run by hand, just asked for."""
+        return self.call(f"/api/v2/dags/{dag}/dagRuns", {"logical_date": None, "conf": form or {}})
+
+    def path(self, run: dict[str, Any], task: str = "") -> str:
+        """Of a run in the API, or of a task in it."""
+        found = f"/api/v2/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}"
+        return f"{found}/taskInstances/{task}" if task else found
+
+    def clear(self, run: dict[str, Any], task: str) -> None:
+        """Have a failed task done again, as a person does after the repair."""
+        asked = {"dag_run_id": run["dag_run_id"], "task_ids": [task], "dry_run": False}
+        self.call(f"/api/v2/dags/{run['dag_id']}/clearTaskInstances", asked)
 
     def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
         """Ask about every second."""
@@ -70,13 +87,12 @@ class AirflowClient:
 
     def states(self, run: dict[str, Any]) -> dict[str, str]:
         """State by task."""
-        path = f"/api/v2/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances"
-        return {task["task_id"]: task["state"] for task in self.call(path)["task_instances"]}
+        found = self.call(f"{self.path(run)}/taskInstances")["task_instances"]
+        return {task["task_id"]: task["state"] for task in found}
 
     def links(self, run: dict[str, Any], task: str) -> dict[str, str]:
         """A task's links by their names."""
-        path = f"/api/v2/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances/{task}/links"
-        return self.call(path)["extra_links"]
+        return self.call(f"{self.path(run, task)}/links")["extra_links"]
 
     def page(self, address: str) -> str:
         """A page of Airflow's, as somebody who is signed in sees it."""
@@ -86,19 +102,20 @@ class AirflowClient:
 
     def tries(self, run: dict[str, Any], task: str) -> int:
         """How often a task was begun."""
-        path = f"/api/v2/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances/{task}"
-        return self.call(path)["try_number"]
+        return self.call(self.path(run, task))["try_number"]
 
     def log(self, run: dict[str, Any], task: str, attempt: int | None = None) -> str:
         """The end of the log of a task's last attempt, or of the one asked for (the first is 1)."""
-        path = f"/api/v2/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances/{task}"
         asked = attempt or self.tries(run, task)
-        return json.dumps(self.call(f"{path}/logs/{asked}?full_content=true")["content"][-40:], indent=1)
+        said = self.call(f"{self.path(run, task)}/logs/{asked}?full_content=true")
+        return json.dumps(said["content"][-40:], indent=1)
 
 
 @contextmanager
 def airflow_parts(settings: Settings, names: dict[str, str]) -> Iterator[AirflowClient]:
     """All four, up and with the DAGs read. Args: names: variables of their environment beside the usual ones."""
+    # The tasks' own programs read these: without them they would look for the ports of a platform that runs here.
+    names = {"TRAFFIC_KAFKA_BOOTSTRAP": settings.kafka, "TRAFFIC_MLFLOW_TRACKING_URI": settings.mlflow, **names}
     environment = {**programs.airflow_environment(settings), **names}
     Path(environment["AIRFLOW_HOME"]).mkdir(exist_ok=True)
     with (settings.home / "migrate.log").open("ab") as log:

@@ -4,12 +4,13 @@ import json
 import os
 import random
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,11 @@ from typing import Any
 import h3
 import psutil
 import pytest
-from confluent_kafka import Consumer
 
-from smartcity import inbox, topics
+from smartcity import inbox
 from smartcity.lake import Dataset
 from smartcity.levels import Level
-from smartcity.messages import Forecast, ModelEvent, ScoredWindow
+from smartcity.messages import Forecast, ScoredWindow
 from smartcity.model import registry
 from smartcity.model.spec import MODEL_NAME
 from smartcity.services import health, java, kafka, programs
@@ -34,8 +34,10 @@ from smartcity.store.ledger import ROLL_BACK, decisions
 from smartcity.store.writer import WindowSums, upsert_windows, window_row
 from tests import lakes
 from tests.expectations.test_raw_gate import write as published
-from tests.integration.airflow import AirflowClient, airflow_parts
-from tests.integration.processes import answers_http, broker
+from tests.integration.airflow import ENDED, AirflowClient, airflow_parts
+from tests.integration.model_events import told
+from tests.integration.outages import Broker, Door
+from tests.integration.processes import answers_http
 from tests.smartcity.publisher import publisher
 
 pytestmark = pytest.mark.integration
@@ -48,37 +50,37 @@ GATES = {"gate_raw", "gate_features"}
 
 
 @pytest.fixture(scope="module")
+def door(service_settings: Settings, mlflow_server: str) -> Iterator[Door]:
+    """The only way from this file's Airflow to the registry, which others use too."""
+    found = Door(service_settings.mlflow_port)
+    yield found
+    found.shut()
+
+
+@pytest.fixture(scope="module")
 def settings(
-    service_settings: Settings, mlflow_server: str, broker_jars: list[Path], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Settings]:
-    """The shared registry, and a broker of its own: this file and the broker's others may run side by side."""
-    found = Settings(
+    service_settings: Settings, door: Door, broker_jars: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
+    """The shared registry behind a door, and a broker of its own."""
+    return Settings(
         home=tmp_path_factory.mktemp("airflow"),
         jars=service_settings.jars,
-        mlflow_port=service_settings.mlflow_port,
+        mlflow_port=door.port,
         kafka_port=free_port(),
         kafka_controller_port=free_port(),
         airflow_port=free_port(),
         openlineage="file",
     )
-    with broker(found):
-        kafka.create_topics(found)
-        yield found
 
 
-def told(settings: Settings, kind: str) -> ModelEvent:
-    """The first message of this kind of `model_events`."""
-    reader = Consumer({"bootstrap.servers": settings.kafka, "group.id": kind, "auto.offset.reset": "earliest"})
-    reader.subscribe([topics.MODEL_EVENTS.name])
-    try:
-        while (message := reader.poll(30)) is not None:
-            assert message.error() is None
-            found = ModelEvent.model_validate_json(message.value())
-            if found.event == kind:
-                return found
-        pytest.fail(f"nobody was told of {kind}")
-    finally:
-        reader.close()
+@pytest.fixture(scope="module")
+def own_broker(settings: Settings) -> Iterator[Broker]:
+    """With its topics: this file and the shared broker's others may run side by side."""
+    found = Broker(settings)
+    found.on()
+    kafka.create_topics(settings)
+    yield found
+    found.off()
 
 
 def live_forecasts(settings: Settings, version: str, level: Level) -> None:
@@ -119,16 +121,18 @@ def trip_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def airflow(settings: Settings, trip_file: Path) -> Iterator[AirflowClient]:
+def airflow(settings: Settings, own_broker: Broker, trip_file: Path) -> Iterator[AirflowClient]:
     """Airflow with an empty database, and a publisher who has one month and breaks off in the middle of it, once."""
     # A small model: what is tested is the way to it.
     names = {
-        "TRAFFIC_MLFLOW_TRACKING_URI": settings.mlflow,
         "TRAFFIC_FOREST_TREES": "8",
         "TRAFFIC_FOREST_DEPTH": "6",
         "TRAFFIC_TRAINING_TRIALS": "1",
-        # Every task that is killed waits as long before its next try.
+        # Before the next try, and for Kafka to take a message: by day it is half a minute each.
         "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "2",
+        "AIRFLOW_CONN_KAFKA_DEFAULT": json.dumps(
+            {"conn_type": "kafka", "extra": {"bootstrap.servers": settings.kafka, "message.timeout.ms": 4_000}}
+        ),
     }
     with publisher() as site:
         site.files["/trips_2025-02.parquet"] = trip_file.read_bytes()
@@ -218,7 +222,7 @@ def test_the_nightly_run_is_green_whatever_is_killed_and_a_model_follows(
     promoted = bool(json.loads(versions)["registered_model"].get("aliases"))
     assert states["announce"] == ("success" if promoted else "skipped")
     if promoted:
-        event = told(settings, "promoted")
+        (event,) = told(settings, "promoted")
         assert (event.event, event.version, event.before) == ("promoted", "1", None)
 
 
@@ -357,8 +361,8 @@ def test_a_failed_gate_stops_what_depends_on_it_and_leaves_the_lake(airflow: Air
     assert dataset.features.manifest() == before
 
 
-def test_a_new_champion_that_does_worse_than_persistence_is_rolled_back(
-    airflow: AirflowClient, settings: Settings
+def test_a_new_champion_that_does_worse_than_persistence_is_rolled_back_and_told_of_when_kafka_is_back(
+    airflow: AirflowClient, settings: Settings, own_broker: Broker
 ) -> None:
     good = registry.entries(settings)[0].version
     registry.make_champion(settings, good)
@@ -371,14 +375,63 @@ def test_a_new_champion_that_does_worse_than_persistence_is_rolled_back(
     assert registry.champion_version(settings) == bad
     live_forecasts(settings, bad, Level.LOW)
 
-    airflow.call("/api/v2/dags/model_monitor/dagRuns", {"logical_date": None, "conf": {}})
-    run = airflow.wait_for_run("model_monitor", 180)
-    states = airflow.states(run)
-    assert run["state"] == "success", (states, airflow.log(run, "gate_predictions"), airflow.log(run, "look"))
-    assert (states["roll_back"], states["announce"], states["ask_for_training"]) == ("success", "success", "skipped")
-    assert registry.champion_version(settings) == good
-    event = told(settings, "rolled_back")
+    own_broker.off()
+    try:
+        # The watchdog's own run of the half hour would be waited for.
+        for other in airflow.runs("stream_watchdog"):
+            if other["state"] not in ENDED:
+                airflow.call(airflow.path(other), {"state": "failed"}, "PATCH")
+        watch = airflow.trigger("stream_watchdog", {"silent_minutes": 0.1})
+        run = airflow.trigger_and_wait("model_monitor", 180)
+        states = airflow.states(run)
+        assert (states["roll_back"], states["announce"], states["ask_for_training"]) == ("success", "failed", "skipped")
+        said = airflow.log(run, "announce")
+        assert "Kafka did not take the message for model_events" in said
+        assert "'Nobody was told of a promotion'" in said
+        assert registry.champion_version(settings) == good, "the version serves all the same"
+        airflow.wait_until(lambda: airflow.states(watch)["events_come_in"] == "failed", 120)
+        airflow.wait_until(lambda: airflow.tries(watch, "watch_stream") > 1, 120)
+    finally:
+        own_broker.on()
+    silent = airflow.log(watch, "events_come_in")
+    assert "TaskDeferralTimeout" in silent and "'The stream is silent, late or stopped'" in silent
+    assert "Kafka does not answer: nothing can come in" in airflow.log(watch, "watch_stream", attempt=1)
+
+    assert told(settings, "rolled_back") == []
+    airflow.clear(run, "announce")
+    airflow.wait_until(lambda: airflow.states(run)["announce"] in ENDED, 120)
+    assert airflow.states(run)["announce"] == "success", airflow.log(run, "announce")
+    (event,) = told(settings, "rolled_back")
     assert (event.version, event.before) == (good, bad)
     assert "under persistence" in event.reason
     last = decisions(open_engine(settings))[0]
     assert (last["action"], last["version"]) == (ROLL_BACK, good)
+
+
+def test_drift_is_followed_by_a_training_which_outlasts_a_registry_that_is_down(
+    airflow: AirflowClient, settings: Settings, service_settings: Settings, door: Door
+) -> None:
+    serving = registry.champion_version(settings)
+    assert serving is not None
+    live_forecasts(settings, serving, Level.LOW)
+    # On the days of a training that is not a day old, another would say the same: none is asked for.
+    with closing(sqlite3.connect(service_settings.home / "mlflow" / "mlflow.db")) as database, database:
+        database.execute("UPDATE model_versions SET creation_time = creation_time - 24 * 3600 * 1000")
+    before, last = registry.entries(settings), airflow.newest("model_retrain")["dag_run_id"]
+    monitor = airflow.trigger_and_wait("model_monitor", 180)
+    states = airflow.states(monitor)
+    assert (states["ask_for_training"], states["roll_back"]) == ("success", "skipped"), airflow.log(monitor, "decide")
+
+    with door.is_shut():
+        airflow.wait_until(lambda: airflow.newest("model_retrain")["dag_run_id"] != last, 60)
+        run = airflow.newest("model_retrain")
+        airflow.wait_until(lambda: airflow.states(run)["train"] in {"up_for_retry", *ENDED}, 180)
+        assert f"registry {settings.mlflow} does not answer" in airflow.log(run, "train", attempt=1)
+        # The registry itself, behind the door.
+        assert [entry.version for entry in registry.entries(service_settings)] == [entry.version for entry in before]
+        assert registry.champion_version(service_settings) == serving
+    run = airflow.wait_for_run("model_retrain", 300)
+    assert (run["state"], run["run_type"]) == ("success", "asset_triggered"), airflow.log(run, "train")
+    asked = airflow.log(run, "choose_dataset")
+    assert "training on city: " in asked and "under persistence's" in asked
+    assert len(registry.entries(settings)) == len(before) + 1
