@@ -107,7 +107,6 @@ with DAG(
 Version that serves now: {{{{ {FIGURES}['before'] or 'none' }}}}. All of it: {{{{ {FIGURES}['run'] }}}}""",
             defaults=[ApprovalOperator.REJECT],
             response_timeout=ANSWER_WITHIN,
-            retries=0,
         )
         promote = command(
             "promote",

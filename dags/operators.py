@@ -12,7 +12,7 @@ from airflow.providers.apache.kafka.sensors.kafka import AwaitMessageSensor
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import BaseOperatorLink
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSensorTimeout
 
 from smartcity.errors import GateFailedError
 from smartcity.settings import Settings
@@ -145,6 +145,15 @@ class AwaitEvent(AwaitMessageSensor):
         self.timeout = float(self.minutes) * 60
         print(f"waiting {self.timeout:g} s at most for an event in {', '.join(self.topics)}")
         super().execute(context)
+
+    def resume_execution(self, next_method: str, next_kwargs: Any, context: Any) -> Any:
+        """Go on when the wait is over. Raises: AirflowFailException where nothing came: it has waited long enough."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except AirflowSensorTimeout as error:
+            raise AirflowFailException(
+                f"no event came into {', '.join(self.topics)} within {self.minutes} minutes"
+            ) from error
 
     def execute_complete(self, context: Any, event: Any = None) -> Any:
         """Say what came."""

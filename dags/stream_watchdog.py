@@ -14,7 +14,7 @@ none. `events_come_in` is red after as many silent minutes as the form allows.
 | log says | what to do |
 |---|---|
 | Kafka does not answer | `./traffic status` and `var/logs/kafka.log`; `./traffic up` starts what is missing |
-| no event came in (`TaskDeferralTimeout`), or the topic holds none | the replay or the feed stopped: start it again |
+| no event came within the minutes given, or the topic holds none | the replay or the feed stopped: start it again |
 | the stream's last batch ended minutes ago | `var/logs/stream.log` says why; `./traffic up` starts it again |
 | events wait to be scored | slow the replay down, or give the stream more cores |
 """

@@ -217,10 +217,8 @@ def announce(source: str, event: str) -> ProduceToTopicOperator:
 
 
 def await_event(task_id: str, topic: topics.Topic, minutes: str, **options: Any) -> AwaitEvent:
-    """Wait for an event in a topic. Not tried again: it has waited long enough. Args: minutes: a template."""
-    return AwaitEvent(
-        task_id=task_id, topics=[topic.name], minutes=minutes, kafka_config_id="kafka_watch", retries=0, **options
-    )
+    """Wait for an event in a topic. Args: minutes: a template."""
+    return AwaitEvent(task_id=task_id, topics=[topic.name], minutes=minutes, kafka_config_id="kafka_watch", **options)
 
 
 def model_event(event: Any, version: str, before: str, reason: str) -> Iterator[tuple[bytes, bytes]]:

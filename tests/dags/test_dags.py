@@ -17,7 +17,14 @@ import pyarrow as pa
 import pytest
 from airflow.providers.apache.kafka.triggers.await_message import AwaitMessageTrigger
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, TaskDeferred
+from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR, TriggerFailureReason
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+    TaskDeferralError,
+    TaskDeferred,
+)
 
 from smartcity.lake import Dataset
 from smartcity.messages import ModelEvent
@@ -75,8 +82,7 @@ def test_every_task_has_an_owner_retries_with_backoff_and_a_timeout(dags: dict) 
         for task in dag.tasks:
             label = f"{dag.dag_id}.{task.task_id}"
             assert task.owner == "traffic", label
-            # Who waited for an event has waited long enough.
-            assert task.retries == (0 if task.task_id == "events_come_in" else 2), label
+            assert task.retries == 2, label
             assert task.retry_exponential_backoff and task.max_retry_delay == timedelta(minutes=10), label
             assert timedelta(0) < task.execution_timeout <= dag.dagrun_timeout, label
             assert task.on_failure_callback, label
@@ -216,6 +222,7 @@ def test_a_person_has_the_last_word_where_the_settings_say_so(dags: dict, monkey
         assert after in asks.get_task(before).downstream_task_ids, (before, after)
     approve = asks.get_task("approve")
     assert approve.response_timeout < asks.dagrun_timeout and approve.defaults == ["Reject"]
+    assert approve.retries == 2, "a person would have answered for nothing"
     assert asks.get_task("choose_dataset").python_callable(asks.params.dump(), {})[-1] == "--hold"
     assert asks.get_task("promote").bash_command.endswith('model promote --reason "$WORD_0" "$ARGUMENT_0" --json')
 
@@ -371,6 +378,11 @@ def test_the_watchdog_waits_in_the_triggerer_for_an_event_that_was_not_there_bef
     with pytest.raises(TaskDeferred) as deferred:
         task.execute({})
     assert deferred.value.timeout == timedelta(seconds=30)
+    # It has waited long enough; a fault of the trigger is another matter.
+    with pytest.raises(AirflowFailException, match="no event came into vehicle_positions within 0"):
+        task.resume_execution(TRIGGER_FAIL_REPR, {"error": TriggerFailureReason.TRIGGER_TIMEOUT}, {})
+    with pytest.raises(TaskDeferralError):
+        task.resume_execution(TRIGGER_FAIL_REPR, {"error": TriggerFailureReason.TRIGGER_FAILURE}, {})
     assert isinstance(deferred.value.trigger, AwaitMessageTrigger)
     environment = airflow_environment(Settings(_env_file=None))
     watch = json.loads(environment[f"AIRFLOW_CONN_{task.kafka_config_id.upper()}"])
