@@ -102,6 +102,8 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         # A heavy task, of which the pool of pools.py lets one run, and a light one such as the watchdog beside it.
         "AIRFLOW__CORE__PARALLELISM": "2",
         "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "30",
+        # A night is a chain of a dozen tasks, each of which waits for the scheduler to look again.
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
         **airflow_database(settings.airflow_database_url or f"sqlite:///{folder / 'airflow.db'}"),
