@@ -92,6 +92,27 @@ def test_the_slider_is_dragged_to_a_moment(recorded: str, page: Page) -> None:
     expect(page.get_by_test_id("connection")).to_have_attribute("data-state", "past")
 
 
+def test_a_drag_on_the_chart_zooms_in_and_two_clicks_show_all_again_and_choose_no_moment(
+    recorded: str, page: Page
+) -> None:
+    page.goto(f"{recorded}/dashboard", wait_until="domcontentloaded")
+    plot = page.locator(".city-chart .u-over")
+    box = plot.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + 20, steps=4)
+    page.mouse.up()
+    whole = page.get_by_role("button", name="Show all")
+    expect(whole).to_be_visible()
+    plot.dblclick()
+    expect(whole).to_have_count(0)
+    page.wait_for_timeout(1_000)
+    expect(page.get_by_test_id("time")).to_have_attribute("data-mode", "live")
+    plot.click()
+    expect(page.get_by_test_id("time")).to_have_attribute("data-mode", "paused")
+
+
 def test_without_webgl_there_are_a_drawing_and_a_table_and_a_filter_lists_every_place_it_leaves(
     recorded: str, page: Page
 ) -> None:

@@ -1,10 +1,14 @@
 /** uPlot in React: made once, fed new columns, as wide as its place. */
-import { useContext, useEffect, useRef } from "react";
+import { useContext, useEffect, useRef, useState } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import type { Columns } from "../data/series";
 import { DRAWN, type Theme } from "../palette";
 import { axisFont, remPixels, ThemeContext } from "../shared/theme";
+import { texts } from "../texts";
+
+/** Milliseconds in which a second click makes the first one half of a double click. */
+const DOUBLE_CLICK_MS = 350;
 
 interface ChartProps {
   columns: Columns;
@@ -34,6 +38,11 @@ export function Chart({ columns, series, timeZone, format, now = null, label, on
   data.current = columns;
   /** Whether somebody chose a part of the time; what the scale says lags behind new columns. */
   const zoomed = useRef(false);
+  const [isZoomed, setIsZoomed] = useState(false);
+  const zoom = useRef((on: boolean): void => {
+    zoomed.current = on;
+    setIsZoomed(on);
+  }).current;
   const pick = useRef(onPick);
   pick.current = onPick;
 
@@ -55,19 +64,26 @@ export function Chart({ columns, series, timeZone, format, now = null, label, on
       ],
       series: [{ value: (_plot, at) => (at == null ? "" : clockOf(at, timeZone)) }, ...series],
       hooks: {
-        setSelect: [(chart) => (zoomed.current = zoomed.current || chart.select.width > 0)],
+        setSelect: [(chart) => chart.select.width > 0 && zoom(true)],
         drawClear: [(chart) => shadeFuture(chart, nowAt.current, theme)],
       },
     };
     const chart = new uPlot(options, data.current as uPlot.AlignedData, element);
     plot.current = chart;
-    zoomed.current = false;
-    chart.over.addEventListener("dblclick", () => (zoomed.current = false));
+    zoom(false);
     let pressedAt = 0;
+    let picking: ReturnType<typeof setTimeout> | undefined;
+    chart.over.addEventListener("dblclick", () => {
+      clearTimeout(picking);
+      zoom(false);
+    });
     chart.over.addEventListener("mousedown", ({ clientX }) => (pressedAt = clientX));
     chart.over.addEventListener("click", ({ clientX, offsetX }) => {
-      // A drag zooms in; its end is a click too.
-      if (Math.abs(clientX - pressedAt) < 4) pick.current?.(chart.posToVal(offsetX, "x"));
+      // A drag zooms in; its end is a click too. Two clicks show the whole again, and are no choice of a moment.
+      if (Math.abs(clientX - pressedAt) >= 4) return;
+      const moment = chart.posToVal(offsetX, "x");
+      clearTimeout(picking);
+      picking = setTimeout(() => pick.current?.(moment), zoomed.current ? DOUBLE_CLICK_MS : 0);
     });
     const fit = (): void => {
       const legend = element.querySelector<HTMLElement>(".u-legend")?.offsetHeight ?? 0;
@@ -78,6 +94,7 @@ export function Chart({ columns, series, timeZone, format, now = null, label, on
     observer.observe(element);
     return () => {
       observer.disconnect();
+      clearTimeout(picking);
       chart.destroy();
       plot.current = null;
     };
@@ -92,7 +109,20 @@ export function Chart({ columns, series, timeZone, format, now = null, label, on
     if (zoomed.current) chart.redraw();
   }, [columns]);
 
-  return <div className="chart" ref={frame} role="img" aria-label={label} />;
+  const showWhole = (): void => {
+    zoom(false);
+    plot.current?.setData(data.current as uPlot.AlignedData);
+  };
+  return (
+    <div className="chart">
+      <div className="chart-plot" ref={frame} role="img" aria-label={label} />
+      {isZoomed ? (
+        <button type="button" className="chart-whole" onClick={showWhole}>
+          {texts.chart.whole}
+        </button>
+      ) : null}
+    </div>
+  );
 }
 
 function yRange(low: number, high: number): [number, number] {
