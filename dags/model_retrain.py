@@ -11,6 +11,8 @@ which `model_monitor` says that the serving version no longer fits. Or by hand.
 **Who decides** the gate. With `TRAFFIC_PROMOTION_APPROVAL=true` a person has the last word: `approve` waits up to three
 days under *Required actions*, with the figures; unanswered is a no.
 
+**Leaves out** days whose features failed their gate, until they pass, are accepted, or are made anew.
+
 **When it fails** the champion keeps serving.
 
 | log says | what to do |

@@ -14,6 +14,7 @@ from expectations.outcome import Outcome, findings
 from expectations.rule import Batch, Frame, Rule, Severity
 from expectations.suite import Request, Suite
 from smartcity.errors import GateFailedError, SettingsError
+from smartcity.held import note_verdict
 from smartcity.lake import Dataset
 from smartcity.settings import Settings
 
@@ -77,6 +78,7 @@ def run(
     """Check the days ``start`` … ``end`` (None: all there are), or ``files``, and publish the Data Docs.
 
     Rules named in ``accept`` are reported but do not stop the run. Where the schema is broken, rows are not looked at.
+    Days whose features fail are held back from training.
     Raises: MissingDataError where there is nothing to look at; SettingsError for a rule that does not exist.
     """
     rules = suite.rules(dataset.city)
@@ -94,6 +96,9 @@ def run(
         if part.batch is Batch.SCHEMA and outcome.status == "failed":
             break
     outcome.pages = publish(gate.context, settings.home, outcome, gate.run_id)
+    if suite.name == dataset.features.name:
+        judged = [day for day in dataset.features.dates() if opened.first_day <= day <= opened.last_day]
+        note_verdict(dataset, judged, passed=outcome.status != "failed")
     return outcome
 
 

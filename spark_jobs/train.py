@@ -8,14 +8,17 @@ import argparse
 import json
 import sys
 import tempfile
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.functions import col
 
 from smartcity.errors import ModelError, NoChampionError, RegistryError
 from smartcity.hashing import file_sha256
+from smartcity.held import held_days
 from smartcity.lake import Dataset
 from smartcity.model import forest, publish, registry, steps
 from smartcity.model.ahead import look_ahead
@@ -142,6 +145,11 @@ def note_decision(
     record_decision(engine, version, GATE, decision.promote, champion_before, decision.reason, figures)
 
 
+def without(rows: DataFrame, days: Sequence[date]) -> DataFrame:
+    """The rows of other days."""
+    return rows.where(~col("date").isin(list(days))) if days else rows
+
+
 def train(
     spark: SparkSession, dataset: Dataset, options: argparse.Namespace, folder: Path
 ) -> tuple[Report, dict[str, object]]:
@@ -159,7 +167,9 @@ def _train(
     profile = Profile.load(dataset)
     maker = f"python -m spark_jobs.features --dataset {dataset.name}"
     check_causal(dataset, profile)
-    rows = read_table(spark, dataset.features, None, None, maker)
+    rows = without(read_table(spark, dataset.features, None, None, maker), refused := held_days(dataset))
+    if refused:
+        print(f"left out, as the gate refused their features: {', '.join(map(str, refused))}", file=sys.stderr)
     training, testing = (thin(part, options.max_rows) for part in split_rows(rows, profile))
     train_rows, test_rows = (Rows.of(part.toArrow()) for part in (training, testing))
     check_enough(len(train_rows.label), len(test_rows.label), dataset.uri)

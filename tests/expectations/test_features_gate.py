@@ -7,6 +7,7 @@ from expectations.outcome import Outcome
 from expectations.runner import run
 from expectations.suites import load
 from smartcity.features import FEATURE_NAMES, FEATURES
+from smartcity.held import held_days
 from smartcity.lake import Dataset
 from smartcity.settings import Settings
 from tests.expectations import rows
@@ -42,6 +43,27 @@ def test_passes_sound_features(dataset: Dataset, settings: Settings, features: R
 def test_catches_a_feature_that_is_not_a_number(dataset: Dataset, settings: Settings, features: Rows) -> None:
     features[7]["ratio_now"] = float("nan")
     assert check(dataset, settings, features).names("FAIL") == ["ratio_now_is_complete"]
+
+
+def test_days_that_fail_are_held_back_until_they_pass_are_accepted_or_made_anew(
+    dataset: Dataset, settings: Settings, features: Rows
+) -> None:
+    check(dataset, settings, features)
+    assert held_days(dataset) == []
+    days = dataset.features.dates()
+    sound, features[7]["ratio_now"] = features[7]["ratio_now"], float("nan")
+    check(dataset, settings, features)
+    assert held_days(dataset) == days
+    # The first days were not to blame, and say so when they are judged alone.
+    run(load("features"), dataset, settings, days[1], days[-1])
+    assert days[0] in held_days(dataset)
+    run(load("features"), dataset, settings, accept=["ratio_now_is_complete"])
+    assert held_days(dataset) == []
+    run(load("features"), dataset, settings)
+    assert held_days(dataset) == days
+    features[7]["ratio_now"] = sound
+    dataset.features.write(pa.Table.from_pylist(features, schema=FEATURES))
+    assert held_days(dataset) == []
 
 
 def test_catches_a_label_made_with_other_thresholds(dataset: Dataset, settings: Settings, features: Rows) -> None:

@@ -16,7 +16,7 @@ from smartcity.model.spec import LEVEL_FILE
 from smartcity.profile import Profile
 from smartcity.spark.tables import read_table
 from smartcity.spark.training import ForestParameters, fit_forests, score_in_spark, split_rows
-from spark_jobs.train import export, train
+from spark_jobs.train import export, train, without
 
 OPTIONS = argparse.Namespace(
     trees=5, depth=5, seed=7, max_rows=20_000, no_register=True, all_steps=True, trials=1, report=None
@@ -115,6 +115,16 @@ def test_a_level_that_training_does_not_show_is_named_and_gets_no_chance(spark, 
     assert not report.probabilities[:, 2].any()
     assert all(np.isfinite(value) for value in report.metrics().values())
     assert "No training row is `high`" in model_card(model.spec, profile, report)
+
+
+def test_days_whose_features_a_gate_refused_are_left_out(spark, small_dataset, rows, tmp_path, monkeypatch, capsys):
+    first, *others = small_dataset.features.dates()
+    left = {row.date for row in without(rows, [first]).select("date").distinct().collect()}
+    assert left == set(others)
+    monkeypatch.setattr("spark_jobs.train.held_days", lambda dataset: dataset.features.dates())
+    with pytest.raises(MissingDataError, match="labelled rows to train on"):
+        train(spark, small_dataset, OPTIONS, tmp_path)
+    assert f"left out, as the gate refused their features: {first}" in capsys.readouterr().err
 
 
 def test_next_to_nothing_is_refused_with_the_counts(spark, small_dataset, tmp_path, monkeypatch):
