@@ -10,6 +10,9 @@ the lake. With no new file and nothing left over from a run before, it has nothi
 **Fetches** first what is new where `TRAFFIC_DOWNLOAD` names the publisher's files: each month once, checked, and
 continued where a try before broke off.
 
+**Once a week** of new days has come (`TRAFFIC_PROFILE_DAYS`), history and the split between training and test days are
+made anew, and with them the features of all days: from then on a training learns from the new ones.
+
 **By hand** press *Trigger*. Without dates it does what the night would: the days with new trips. With dates it looks at
 those days, new or not; with *Rules to accept* and no dates, at all. A run replaces whole days: running it twice gives
 the same lake.
@@ -118,7 +121,7 @@ with DAG(
             )
         # What is accepted is a verdict on days that may be up to date but for their gate.
         asked = params["from"] or params["to"] or params["accept"]
-        work = whole if asked else inbox.days_to_process(dataset)
+        work = whole if asked else inbox.days_to_process(dataset, SETTINGS.profile_days)
         if work is None:
             raise AirflowSkipException(
                 f"every day's features are as new as its trips, from {whole.start} to {whole.end}: nothing to do. "

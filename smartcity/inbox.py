@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
+from smartcity import fitted
 from smartcity.lake import Dataset
 from smartcity.settings import Settings
 
@@ -43,12 +44,15 @@ class Work:
     end: date
 
 
-def days_to_process(dataset: Dataset) -> Work | None:
+def days_to_process(dataset: Dataset, profile_days: int) -> Work | None:
     """The days whose trips are newer than their features; None where all is up to date.
 
-    With the days beside them: the last labels of the day before come from a new day's first windows, and the first lags
-    of the day after from its last ones. A job leaves out what is up to date.
+    All days where the profile is due to be fitted anew, from ``profile_days`` new ones on. Else with the days beside
+    them: the last labels of the day before come from a new day's first windows, and the first lags of the day after
+    from its last ones. A job leaves out what is up to date.
     """
+    if fitted.is_due(dataset, dataset.trips.dates(), profile_days):
+        return all_days(dataset)
     trips, features = dataset.trips.manifest().partitions, dataset.features.manifest().partitions
     # A run's name starts with its time, so names compare as times do.
     stale = [

@@ -59,6 +59,11 @@ class Settings(BaseSettings):
 
     forest_trees: int = Field(default=50, ge=1, le=500, description="Trees of each forest that a training fits.")
     forest_depth: int = Field(default=12, ge=1, le=20, description="Depth of a tree.")
+    profile_days: int = Field(
+        default=7,
+        ge=0,
+        description="New days after which history, split and features are made anew; 0: only by hand.",
+    )
     training_rows: int = Field(default=200_000, ge=100, description="Rows to train on at most, evenly thinned.")
     training_trials: int = Field(
         default=4, ge=1, le=17, description="Hyper-parameters that a training tries first; 1: none but its own."

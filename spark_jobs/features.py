@@ -1,7 +1,8 @@
 """Windows to features: ``python -m spark_jobs.features --dataset NAME --from DAY --to DAY [--refit-profile]``.
 
 Features rest on a profile (free-flow speeds and history), which is fitted on the training days: all but the last fifth.
-A profile is kept until it is refitted, because features of two profiles don't mix; a refit computes every day anew.
+A profile is kept until it is refitted, because features of two profiles don't mix; a refit computes every day anew. It
+is due by itself when a week of days, and a tenth of those it was fitted on, are new (``TRAFFIC_PROFILE_DAYS``).
 """
 
 import argparse
@@ -15,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.core.broadcast import Broadcast
 
-from smartcity import ground
+from smartcity import fitted, ground
 from smartcity.city import City, PlaceKind
 from smartcity.errors import MissingDataError
 from smartcity.features import FEATURES, LOOKBACK_MINUTES, estimate, feature_table
@@ -24,6 +25,7 @@ from smartcity.lakerows import rows_between
 from smartcity.profile import Profile
 from smartcity.profilefit import NEEDED, fit_profile
 from smartcity.sensors import load_places
+from smartcity.settings import Settings
 from smartcity.spark.tasks import Report, Scheduler, run_tasks
 from smartcity.windows import COUNTS, WindowBlock
 from spark_jobs import job as jobs
@@ -57,6 +59,7 @@ def fit(dataset: Dataset) -> Iterator[Report]:
     if dataset.city.place_kind is PlaceKind.H3:
         dataset.put_json(ground.FILE, ground.ground_of(profile.cells))
     profile.save(dataset)
+    fitted.note_fit(dataset, dataset.windows.dates())
     yield {"cells": len(profile.cells)}
 
 
@@ -190,7 +193,8 @@ def job(spark: Scheduler, dataset: Dataset, span: jobs.Span, options: argparse.N
     maker = f"python -m spark_jobs.windows --dataset {dataset.name}"
     dataset.windows.require_files(span.start, span.end, maker)
     asked = [day for day in dataset.windows.dates() if span.covers(day)]
-    profile, wanted = current_profile(spark, dataset, options.refit_profile, asked)
+    refit = options.refit_profile or fitted.is_due(dataset, dataset.windows.dates(), Settings().profile_days)
+    profile, wanted = current_profile(spark, dataset, refit, asked)
     origin = features_origin(dataset, profile)
     days = due(dataset.features, wanted, origin, options)
     written = 0

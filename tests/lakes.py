@@ -9,7 +9,16 @@ from pyarrow import fs
 from smartcity.lake import LOCK, MANIFEST, Dataset
 from smartcity.ledger import Ledger
 
-DOCUMENTS = {"city.json", "ground.json", "held.json", "ingested.json", "outline.json", "profile.npz", "places.json"}
+DOCUMENTS = {
+    "city.json",
+    "fitted.json",
+    "ground.json",
+    "held.json",
+    "ingested.json",
+    "outline.json",
+    "profile.npz",
+    "places.json",
+}
 
 
 def content(dataset: Dataset) -> dict[str, pa.Table]:

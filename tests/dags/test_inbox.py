@@ -46,17 +46,17 @@ def test_days_are_those_whose_trips_are_newer_and_the_days_beside_them(settings:
     dataset = Dataset.of(settings, "city")
     assert inbox.all_days(dataset) is None
     publish(dataset.trips, DAYS)
-    assert inbox.days_to_process(dataset) == inbox.Work(DAYS[0], DAYS[-1])
+    assert inbox.days_to_process(dataset, 7) == inbox.Work(DAYS[0], DAYS[-1])
     # A run is named by its time in whole seconds.
     time.sleep(1.1)
     publish(dataset.features, DAYS)
-    assert inbox.days_to_process(dataset) is None
+    assert inbox.days_to_process(dataset, 7) is None
     time.sleep(1.1)
     publish(dataset.trips, DAYS[2:])
-    assert inbox.days_to_process(dataset) == inbox.Work(DAYS[1], DAYS[2])
+    assert inbox.days_to_process(dataset, 7) == inbox.Work(DAYS[1], DAYS[2])
     assert inbox.all_days(dataset) == inbox.Work(DAYS[0], DAYS[2])
     time.sleep(1.1)
     publish(dataset.features, DAYS)
     time.sleep(1.1)
     publish(dataset.trips, DAYS[:1])
-    assert inbox.days_to_process(dataset) == inbox.Work(DAYS[0], DAYS[1]), "its lags come from a day that came late"
+    assert inbox.days_to_process(dataset, 7) == inbox.Work(DAYS[0], DAYS[1]), "its lags come from a day that came late"

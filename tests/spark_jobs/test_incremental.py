@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from smartcity.lake import Dataset
+from smartcity.profile import Profile
 from spark_jobs import features, positions
 from spark_jobs.clean import run_clean
 from spark_jobs.job import Span
@@ -47,6 +48,27 @@ def test_one_more_day_leaves_the_other_days_files_where_they_are(spark, small_ci
     assert made_from["windows/2016-01-08"] == after["windows", 8]
     again = runs(dataset)
     make(spark, dataset, day_file(tmp_path, 9), day_file(tmp_path, 5))
+    assert runs(dataset) == again
+
+
+def test_enough_new_days_have_history_split_and_all_features_made_anew(spark, small_city, tmp_path, monkeypatch):
+    dataset = Dataset(str(tmp_path / "lake"), "city", small_city)
+    make(spark, dataset, *(day_file(tmp_path, day) for day in (5, 6, 7)))
+    before, split = runs(dataset), Profile.load(dataset).train_until_utc
+    monkeypatch.setenv("TRAFFIC_PROFILE_DAYS", "2")
+    make(spark, dataset, day_file(tmp_path, 8))
+    assert Profile.load(dataset).train_until_utc == split
+    make(spark, dataset, day_file(tmp_path, 9))
+    profile = Profile.load(dataset)
+    assert profile.train_until_utc > split
+    assert date(2016, 1, 8).toordinal() in profile.days, "a training still learns nothing of the new days"
+    after = runs(dataset)
+    made_anew = {name for name, _ in (key for key, run_id in before.items() if after[key] != run_id)}
+    assert made_anew == {"features"}
+    profiles = {part.made_from["profile"] for part in dataset.features.manifest().partitions.values()}
+    assert profiles == {profile.profile_id}
+    again = runs(dataset)
+    make(spark, dataset, day_file(tmp_path, 9))
     assert runs(dataset) == again
 
 
