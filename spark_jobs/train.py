@@ -9,6 +9,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -24,8 +25,8 @@ from smartcity.model import forest, publish, registry, steps
 from smartcity.model.ahead import look_ahead
 from smartcity.model.calibration import calibrated
 from smartcity.model.drift import Reference
-from smartcity.model.evaluation import Report, Rows, check_enough, evaluate
-from smartcity.model.gate import Decision, decide
+from smartcity.model.evaluation import MIN_TEST_ROWS, Report, Rows, check_enough, evaluate
+from smartcity.model.gate import Decision, Evaluation, decide
 from smartcity.model.inputs import INPUT_NAMES
 from smartcity.model.leaves import Trees
 from smartcity.model.metrics import BOOTSTRAP_BLOCK_MINUTES, margin_interval, scores
@@ -116,7 +117,7 @@ def parity_gap(forests: Forests, model: ServingModel, rows: DataFrame) -> float:
 
 
 def gate(settings: Settings, report: Report, model: ServingModel, test: Rows) -> Decision:
-    """Ask the gate, with the champion scored on the same rows where its city and features fit."""
+    """Ask the gate, with the champion scored on the same rows, none of which either has learnt from."""
     figures = report.gate_figures()
     try:
         champion = registry.load_champion(settings)
@@ -129,12 +130,18 @@ def gate(settings: Settings, report: Report, model: ServingModel, test: Rows) ->
         return Decision(figures.margin_over_persistence_low > 0, f"the champion cannot be loaded ({error})")
     if champion.spec.dataset != model.spec.dataset:
         return Decision(False, f"the champion serves data set {champion.spec.dataset!r}; promote by hand to change it")
+    # Older days that come late put the hold-out among those that the champion has learnt from.
+    fair = np.flatnonzero(test.times >= champion.profile.train_until_utc.timestamp())
+    if len(fair) < MIN_TEST_ROWS:
+        return Decision(False, "the champion has learnt from the hold-out days; promote by hand to change it")
+    same, mine = test.at(fair), report.probabilities[fair]
     # Features rest on the candidate's profile; the champion's own may differ, which is part of what it has to stand.
-    theirs = champion.probabilities(test.features)
-    blocks = test.times // (BOOTSTRAP_BLOCK_MINUTES * 60)
-    low = margin_interval(test.label, report.predicted["model"], theirs.argmax(axis=1), blocks)[1]
-    result = scores(test.label, theirs)
-    return decide(figures, type(figures)(result.macro_f1, result.ece, 0.0), low)
+    theirs = champion.probabilities(same.features)
+    blocks = same.times // (BOOTSTRAP_BLOCK_MINUTES * 60)
+    low = margin_interval(same.label, mine.argmax(axis=1), theirs.argmax(axis=1), blocks)[1]
+    ours, others = scores(same.label, mine), scores(same.label, theirs)
+    candidate = replace(figures, macro_f1=ours.macro_f1, ece=ours.ece)
+    return decide(candidate, Evaluation(others.macro_f1, others.ece, 0.0), low)
 
 
 def note_decision(

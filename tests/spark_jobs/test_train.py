@@ -1,6 +1,9 @@
 """Training on real Spark: export, parity, evaluation, refusal."""
 
 import argparse
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,9 +17,10 @@ from smartcity.model.publish import model_card
 from smartcity.model.serving import ServingModel
 from smartcity.model.spec import LEVEL_FILE
 from smartcity.profile import Profile
+from smartcity.settings import Settings
 from smartcity.spark.tables import read_table
-from smartcity.spark.training import ForestParameters, fit_forests, score_in_spark, split_rows
-from spark_jobs.train import export, train, without
+from smartcity.spark.training import ForestParameters, fit_forests, score_in_spark, split_rows, thin
+from spark_jobs.train import export, gate, train, without
 
 OPTIONS = argparse.Namespace(
     trees=5, depth=5, seed=7, max_rows=20_000, no_register=True, all_steps=True, trials=1, report=None
@@ -115,6 +119,30 @@ def test_a_level_that_training_does_not_show_is_named_and_gets_no_chance(spark, 
     assert not report.probabilities[:, 2].any()
     assert all(np.isfinite(value) for value in report.metrics().values())
     assert "No training row is `high`" in model_card(model.spec, profile, report)
+
+
+def test_the_champion_is_compared_on_rows_that_it_has_not_learnt_from(small_dataset, rows, trained, run, monkeypatch):
+    report, _ = run
+    model = ServingModel.load(trained[1], "candidate")
+    test = Rows.of(thin(split_rows(rows, Profile.load(small_dataset))[1], OPTIONS.max_rows).toArrow())
+    seen = []
+
+    def told(features):
+        seen.append(len(features))
+        return model.probabilities(features)
+
+    def champion_until(moment):
+        profile = replace(model.profile, train_until_utc=datetime.fromtimestamp(int(moment), UTC))
+        scoring = SimpleNamespace(spec=model.spec, profile=profile, probabilities=told)
+        monkeypatch.setattr("spark_jobs.train.registry.load_champion", lambda settings: scoring)
+        return gate(Settings(), report, model, test)
+
+    middle = np.median(test.times)
+    decision = champion_until(middle)
+    assert seen == [int((test.times >= middle).sum())]
+    assert not decision.promote and "does not beat" in decision.reason
+    assert "has learnt from the hold-out days" in champion_until(test.times.max() + 1).reason
+    assert len(seen) == 1
 
 
 def test_days_whose_features_a_gate_refused_are_left_out(spark, small_dataset, rows, tmp_path, monkeypatch, capsys):
