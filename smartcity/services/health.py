@@ -64,12 +64,17 @@ def check_airflow(settings: Settings) -> Health:
     return check_pool(settings)
 
 
+def _signed_in(address: str, *paths: str) -> list[Any]:
+    """What Airflow's API answers. Raises: OSError, ValueError or KeyError where it does not, or not as it should."""
+    token = json.loads(_get(f"{address}/auth/token")[1])["access_token"]
+    return [json.loads(_get(f"{address}/api/v2/{path}", token=token)[1]) for path in paths]
+
+
 def check_pool(settings: Settings) -> Health:
     """Whether the pool of the heavy tasks is there and has a slot: without one they would wait, and nobody say so."""
     address = f"http://127.0.0.1:{settings.airflow_port}"
     try:
-        token = json.loads(_get(f"{address}/auth/token")[1])["access_token"]
-        pools = json.loads(_get(f"{address}/api/v2/pools?limit=100", token=token)[1])["pools"]
+        pools = _signed_in(address, "pools?limit=100")[0]["pools"]
     except (OSError, ValueError, KeyError) as error:
         return Health(False, f"{address}: {getattr(error, 'reason', None) or error}")
     # Minus one is a pool without a limit.
@@ -82,9 +87,8 @@ def check_dags(settings: Settings) -> Health:
     """Whether Airflow lists each of our DAGs, and could read all of their files."""
     address = f"http://127.0.0.1:{settings.airflow_port}"
     try:
-        token = json.loads(_get(f"{address}/auth/token")[1])["access_token"]
-        listed = json.loads(_get(f"{address}/api/v2/dags", token=token)[1])["dags"]
-        broken = json.loads(_get(f"{address}/api/v2/importErrors", token=token)[1])["import_errors"]
+        dags, errors = _signed_in(address, "dags", "importErrors")
+        listed, broken = dags["dags"], errors["import_errors"]
     except (OSError, ValueError, KeyError) as error:
         return Health(False, f"{address}: {getattr(error, 'reason', None) or error}")
     if broken:
