@@ -52,14 +52,14 @@ def train_until(first: datetime, last: datetime) -> datetime:
 
 def fit(dataset: Dataset) -> Iterator[Report]:
     """Fit a profile on all windows of the data set but the last fifth, and keep it. A kernel for ``run_tasks``."""
-    first = _edge(dataset.windows, dataset.windows.dates()[0], pc.min)
-    last = _edge(dataset.windows, dataset.windows.dates()[-1], pc.max)
-    days = (dataset.windows.read(day, day, NEEDED) for day in dataset.windows.dates())
-    profile = fit_profile(days, dataset.city, train_until(first, last), load_places(dataset))
+    days = dataset.windows.dates()
+    first, last = _edge(dataset.windows, days[0], pc.min), _edge(dataset.windows, days[-1], pc.max)
+    windows = (dataset.windows.read(day, day, NEEDED) for day in days)
+    profile = fit_profile(windows, dataset.city, train_until(first, last), load_places(dataset))
     if dataset.city.place_kind is PlaceKind.H3:
         dataset.put_json(ground.FILE, ground.ground_of(profile.cells))
     profile.save(dataset)
-    fitted.note_fit(dataset, dataset.windows.dates())
+    fitted.note_fit(dataset, days)
     yield {"cells": len(profile.cells)}
 
 
@@ -192,8 +192,9 @@ def job(spark: Scheduler, dataset: Dataset, span: jobs.Span, options: argparse.N
     """Make the features of the span's days, or of all days where the profile is new."""
     maker = f"python -m spark_jobs.windows --dataset {dataset.name}"
     dataset.windows.require_files(span.start, span.end, maker)
-    asked = [day for day in dataset.windows.dates() if span.covers(day)]
-    refit = options.refit_profile or fitted.is_due(dataset, dataset.windows.dates(), Settings().profile_days)
+    there = dataset.windows.dates()
+    asked = [day for day in there if span.covers(day)]
+    refit = options.refit_profile or fitted.is_due(dataset, there, Settings().profile_days)
     profile, wanted = current_profile(spark, dataset, refit, asked)
     origin = features_origin(dataset, profile)
     days = due(dataset.features, wanted, origin, options)
