@@ -37,12 +37,9 @@ export function Chart({ columns, series, timeZone, format, now = null, label, on
   const data = useRef(columns);
   data.current = columns;
   /** Whether somebody chose a part of the time; what the scale says lags behind new columns. */
-  const zoomed = useRef(false);
   const [isZoomed, setIsZoomed] = useState(false);
-  const zoom = useRef((on: boolean): void => {
-    zoomed.current = on;
-    setIsZoomed(on);
-  }).current;
+  const zoomed = useRef(isZoomed);
+  zoomed.current = isZoomed;
   const pick = useRef(onPick);
   pick.current = onPick;
 
@@ -64,18 +61,18 @@ export function Chart({ columns, series, timeZone, format, now = null, label, on
       ],
       series: [{ value: (_plot, at) => (at == null ? "" : clockOf(at, timeZone)) }, ...series],
       hooks: {
-        setSelect: [(chart) => chart.select.width > 0 && zoom(true)],
+        setSelect: [(chart) => chart.select.width > 0 && setIsZoomed(true)],
         drawClear: [(chart) => shadeFuture(chart, nowAt.current, theme)],
       },
     };
     const chart = new uPlot(options, data.current as uPlot.AlignedData, element);
     plot.current = chart;
-    zoom(false);
+    setIsZoomed(false);
     let pressedAt = 0;
     let picking: ReturnType<typeof setTimeout> | undefined;
     chart.over.addEventListener("dblclick", () => {
       clearTimeout(picking);
-      zoom(false);
+      setIsZoomed(false);
     });
     chart.over.addEventListener("mousedown", ({ clientX }) => (pressedAt = clientX));
     chart.over.addEventListener("click", ({ clientX, offsetX }) => {
@@ -110,7 +107,7 @@ export function Chart({ columns, series, timeZone, format, now = null, label, on
   }, [columns]);
 
   const showWhole = (): void => {
-    zoom(false);
+    setIsZoomed(false);
     plot.current?.setData(data.current as uPlot.AlignedData);
   };
   return (

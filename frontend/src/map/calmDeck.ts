@@ -12,7 +12,6 @@ interface Loop {
 interface Base {
   canvas: HTMLElement | null;
   setProps(props: object): void;
-  finalize(): void;
   _createAnimationLoop(props: object): Loop;
 }
 

@@ -1,19 +1,10 @@
 /** Kepler's own panel for keyboards and screen readers: it makes plain blocks of what is pressed, and leaves fields unnamed. */
 import { texts } from "../texts";
 
+/** Controls that show a value, and not what it is a value of. */
+const VALUES = ".dropdown-select, .item-selector__dropdown, .chickleted-input, .color-selector__selector, .color-range-selector";
 /** What Kepler lets only a mouse press. */
-const PRESSED = [
-  ".side-panel__tab",
-  ".layer-panel-toggle-option",
-  ".dataset-action",
-  ".panel--header__action",
-  ".layer-config-group__label",
-  ".dropdown-select",
-  ".item-selector__dropdown",
-  ".chickleted-input",
-  ".color-range-selector",
-  ".color-selector__selector",
-].join();
+const PRESSED = `.side-panel__tab, .layer-panel-toggle-option, .dataset-action, .panel--header__action, .layer-config-group__label, ${VALUES}`;
 /** Blocks that are dragged with a mouse, said to be buttons; there are buttons in them. */
 const DRAGGED = ".sortable-layer-item, .sortable-layer-items, [aria-roledescription=sortable]";
 const FIELDS = "input:not([type=hidden]), textarea";
@@ -22,8 +13,6 @@ const MARK = "data-pressed-by-key";
 /** What of a block is for the eye or the mouse only. */
 const ASIDE = "style, [data-id=tooltip], [id^=DndDescribedBy]";
 const LABELS = "label, .side-panel-panel__header__title, .layer-config-group__label, .panel-title";
-/** Controls that show a value, and not what it is a value of. */
-const VALUES = ".dropdown-select, .item-selector__dropdown, .chickleted-input, .color-selector__selector, .color-range-selector";
 
 /** The words in `block`, without what is aside; up to `end` where it is given. */
 function wordsOf(block: Element, end?: Element): string[] {
