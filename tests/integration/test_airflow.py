@@ -350,7 +350,7 @@ def test_a_failed_gate_stops_what_depends_on_it_and_leaves_the_lake(airflow: Air
     rows = dataset.trips.read(day, day)
     dataset.trips.write(rows.slice(0, rows.num_rows // 3))
 
-    airflow.call("/api/v2/dags/traffic_nightly/dagRuns", {"logical_date": None, "conf": {}})
+    airflow.trigger("traffic_nightly")
     run = airflow.wait_for_run("traffic_nightly", 300)
     states = airflow.states(run)
     assert run["state"] == "failed"
